@@ -1,0 +1,1 @@
+"""A churn model you can answer for: the helper library behind the notebooks."""
