@@ -1,0 +1,1 @@
+"""Tables: made, read, described, checked, split and fingerprinted. Pure: no tracking, no clock."""
