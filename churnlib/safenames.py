@@ -1,0 +1,53 @@
+"""Names and paths that may become parts of files, runs and pages: what is refused, and why."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_RUN = re.compile(r"run:[0-9a-f]{32}")
+_CREDENTIALS = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_SECRET_KEY = re.compile(r"passw|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def check_name(value: str) -> str:
+    """`value` if it is safe as a file, run or model name; else ValueError."""
+    if not _NAME.fullmatch(value) or ".." in value:
+        raise ValueError("expected up to 100 letters, digits, '.', '_' or '-', a letter or digit first")
+    return value
+
+
+def check_path(value: str) -> str:
+    """`value` if it is a relative folder below build/; else ValueError."""
+    parts = PurePosixPath(value).parts
+    if len(value) > 300 or len(parts) < 2 or parts[0] != "build" or "/".join(parts) != value:
+        raise ValueError("expected a relative folder below build/, such as build/<study>/<phase>")
+    for part in parts:
+        check_name(part)
+    return value
+
+
+def check_upstream(value: str) -> str:
+    """`value` if it is a result.json below build/ or ``run:<32 hex digits>``; else ValueError."""
+    if _RUN.fullmatch(value):
+        return value
+    if not value.endswith("/result.json"):
+        raise ValueError("expected build/<study>/<phase>/result.json or run:<32 hex digits>")
+    check_path(value)
+    return value
+
+
+def check_readable(value: str) -> str:
+    """`value` if it can name a data source to read: ``generate:<name>`` or a file; else ValueError."""
+    if not value or len(value) > 1000 or _CONTROL.search(value):
+        raise ValueError("expected generate:<name> or the path of a .csv or .parquet file")
+    if _CREDENTIALS.search(value):
+        raise ValueError("holds a password; parameters are recorded in clear, so read a local file")
+    return value
+
+
+def looks_secret(text: str) -> bool:
+    """True when a parameter's name or value looks like a secret that must not be recorded."""
+    return bool(_SECRET_KEY.search(text) or _CREDENTIALS.search(text))
