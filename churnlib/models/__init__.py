@@ -1,0 +1,1 @@
+"""Models: features, families, metrics and the decision threshold. Pure and seeded."""

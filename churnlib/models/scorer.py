@@ -1,0 +1,212 @@
+"""From a table of subscribers to churn probabilities, in one file that needs no project code.
+
+This source is used in training and, copied whole into every saved model, in scoring: the two
+cannot drift apart. It imports only what the model's requirements name.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xgboost as xgb
+
+FORMAT = "churn-scorer/1"
+LARGEST = float(np.finfo(np.float32).max)
+Matrix = npt.NDArray[np.float32]
+Values = npt.NDArray[np.float64]
+
+
+class InputError(ValueError):
+    """The table to score breaks the model's contract; the text names every column at fault."""
+
+
+class ScoredAsMissing(UserWarning):
+    """Some values were unknown to the model and were scored as missing."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input column; `levels` are the categories seen in training, in code order."""
+
+    name: str
+    kind: str  # number, integer, boolean or category
+    nullable: bool
+    levels: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What a caller may send in this column, in words."""
+        return {"category": "text", "boolean": "true or false"}.get(self.kind, "a number")
+
+
+class Encoder:
+    """Turns a table into the float32 matrix that the model family sees, and says what it changed."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = tuple(columns)
+
+    @property
+    def internal_names(self) -> list[str]:
+        """Safe names, ``f0001`` and on: XGBoost refuses some characters in a feature's name."""
+        return [f"f{position:04d}" for position in range(1, len(self.columns) + 1)]
+
+    @property
+    def feature_types(self) -> list[str]:
+        """XGBoost's type of each column: ``c`` for a category's code, ``q`` for a quantity."""
+        return ["c" if column.kind == "category" else "q" for column in self.columns]
+
+    def encode(self, table: pd.DataFrame) -> tuple[Matrix, list[str]]:
+        """The matrix, shape (n_rows, n_columns), missing as NaN; and notices about missing values.
+
+        Raises InputError naming all missing, unexpected, doubled and wrong-typed columns at once.
+        """
+        self._check_names(table)
+        matrix = np.empty((len(table), len(self.columns)), dtype=np.float32)
+        faults: list[str] = []
+        notices: list[str] = []
+        for position, column in enumerate(self.columns):
+            try:
+                values, unknown = _encode_column(column, table[column.name])
+            except InputError as fault:
+                faults.append(str(fault))
+                continue
+            matrix[:, position] = values
+            notices += _missing_notices(column, values, unknown)
+        if faults:
+            raise InputError("; ".join(faults))
+        return matrix, notices
+
+    def _check_names(self, table: pd.DataFrame) -> None:
+        expected = {column.name: column.expected for column in self.columns}
+        found = [str(name) for name in table.columns]
+        missing = [f"{name!r} (expected {kind})" for name, kind in expected.items() if name not in found]
+        extra = [repr(name) for name in found if name not in expected]
+        twice = sorted({repr(name) for name in found if found.count(name) > 1})
+        faults = [
+            f"{label}: {', '.join(names)}"
+            for label, names in (
+                ("missing columns", missing),
+                ("unexpected columns", extra),
+                ("doubled", twice),
+            )
+            if names
+        ]
+        if faults:
+            raise InputError(f"{'; '.join(faults)}. The model takes exactly {len(expected)} columns")
+
+
+class Scorer:
+    """A booster with its encoder and decision threshold."""
+
+    def __init__(self, booster: xgb.Booster, encoder: Encoder, threshold: float) -> None:
+        self.booster = booster
+        self.encoder = encoder
+        self.threshold = threshold
+
+    @classmethod
+    def from_bytes(cls, description: str, booster: bytes) -> Scorer:
+        """A scorer from `describe`'s JSON and a booster in UBJ."""
+        content: dict[str, Any] = json.loads(description)
+        if content.get("format") != FORMAT:
+            raise InputError(f"scorer format {content.get('format')!r} found, {FORMAT!r} expected")
+        columns = [Column(**{**item, "levels": tuple(item["levels"])}) for item in content["columns"]]
+        loaded = xgb.Booster()
+        loaded.load_model(bytearray(booster))
+        return cls(loaded, Encoder(columns), content["threshold"])
+
+    def describe(self) -> str:
+        """The encoder and threshold as JSON."""
+        content = {
+            "format": FORMAT,
+            "threshold": self.threshold,
+            "columns": [asdict(column) for column in self.encoder.columns],
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1)
+
+    def probabilities(self, matrix: Matrix) -> npt.NDArray[np.float64]:
+        """Churn probabilities, shape (n_rows,), of an encoded matrix."""
+        data = xgb.DMatrix(
+            matrix,
+            feature_names=self.encoder.internal_names,
+            feature_types=self.encoder.feature_types,
+            enable_categorical=True,
+        )
+        last = getattr(self.booster, "best_iteration", self.booster.num_boosted_rounds() - 1)
+        return self.booster.predict(data, iteration_range=(0, last + 1)).astype(np.float64)
+
+    def predict(self, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Columns `churn_probability` and `churn_prediction` (0 or 1), with the table's index.
+
+        Values scored as missing are reported as a `ScoredAsMissing` warning and in
+        ``result.attrs["notices"]``.
+        """
+        frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
+        matrix, notices = self.encoder.encode(frame)
+        probability = self.probabilities(matrix)
+        prediction = (probability >= self.threshold).astype(np.int64)
+        scored = pd.DataFrame(
+            {"churn_probability": probability, "churn_prediction": prediction}, index=frame.index
+        )
+        scored.attrs["notices"] = notices
+        for notice in notices:
+            warnings.warn(notice, ScoredAsMissing, stacklevel=2)
+        return scored
+
+
+def _encode_column(column: Column, cells: pd.Series) -> tuple[Values, int]:
+    """The column's numbers or codes, NaN where missing, and how many levels were unknown."""
+    if column.kind == "category":
+        return _codes(column, cells)
+    wanted = pd.api.types.is_bool_dtype if column.kind == "boolean" else _is_number
+    present = cells.dropna()
+    if not wanted(present.infer_objects()) and len(present):
+        raise InputError(f"{column.name!r}: expected {column.expected}, found {present.dtype}")
+    values: Values = np.asarray(cells.astype("Float64").to_numpy(np.float64, na_value=np.nan))
+    if (too_large := int((np.abs(values) > LARGEST).sum())) > 0:
+        raise InputError(f"{column.name!r}: {too_large} infinite or > 3.4e38, expected finite numbers")
+    return values, 0
+
+
+def _is_number(cells: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_bool_dtype(cells)
+
+
+def _codes(column: Column, cells: pd.Series) -> tuple[Values, int]:
+    text = category_text(cells)
+    if text is None:
+        raise InputError(f"{column.name!r}: expected text, found {cells.dtype}")
+    found = pd.Index(column.levels, dtype=object).get_indexer(pd.Index(text, dtype=object))
+    codes: Values = np.array(found).astype(np.float64)
+    known_missing = text.isna().to_numpy()
+    unknown = int(((codes < 0) & ~known_missing).sum())
+    codes[codes < 0] = np.nan
+    return codes, unknown
+
+
+def category_text(cells: pd.Series) -> pd.Series | None:
+    """The cells as text (``1`` for 1 and 1.0, ``True`` for a boolean), null kept; None if not text-like."""
+    plain = cells.astype(object).where(cells.notna(), None)
+    present = plain.dropna()
+    kind = pd.api.types.infer_dtype(present, skipna=True)
+    if kind in ("string", "empty", "boolean", "integer"):
+        return plain.map(str, na_action="ignore")
+    if kind in ("floating", "mixed-integer-float"):
+        return plain.map(lambda value: f"{value:.15g}", na_action="ignore")
+    return None
+
+
+def _missing_notices(column: Column, values: npt.NDArray[np.float64], unknown: int) -> list[str]:
+    notices = []
+    if unknown:
+        notices.append(f"{column.name!r}: {unknown} of {len(values)} values never seen in training")
+    empty = int(np.isnan(values).sum()) - unknown
+    if empty and not column.nullable:
+        notices.append(f"{column.name!r}: {empty} of {len(values)} values empty, none was in training")
+    return [f"{notice}; scored as missing" for notice in notices]
