@@ -1,0 +1,161 @@
+"""The chain from an alias to the source of its data: what was recorded against what was found.
+
+A link is `equal` (recomputed and the same), `recorded` (cannot be recomputed here, with the
+reason) or `differs` (what was expected, what was found).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from churnlib.errors import IntegrityError
+from churnlib.figures.lineage import Node, chain
+from churnlib.results import FinalizeResult, LinkRecord
+
+TITLES = {
+    "alias": "Alias",
+    "version": "Registered version",
+    "model": "Model files",
+    "final": "Final run",
+    "metrics": "Test metrics",
+    "child": "Winning configuration",
+    "search": "Search",
+    "data": "Data splits",
+    "schema": "Columns",
+    "source": "Source of the data",
+    "code": "Code",
+    "environment": "Environment",
+    "notebook": "Executed notebook",
+}
+BESIDE = ("code", "environment", "notebook")  # drawn beside the main chain
+TOLERANCE = 1e-9  # relative, for metrics recomputed from recorded predictions
+
+
+def equal(name: str, detail: str) -> LinkRecord:
+    """A link that was recomputed and is the same."""
+    return LinkRecord(name=name, title=TITLES[name], detail=detail, status="equal")
+
+
+def recorded(name: str, detail: str) -> LinkRecord:
+    """A link that cannot be recomputed here; `detail` says why."""
+    return LinkRecord(name=name, title=TITLES[name], detail=detail, status="recorded")
+
+
+def differs(name: str, detail: str) -> LinkRecord:
+    """A link whose present state is not what was recorded; `detail` says what is wrong."""
+    return LinkRecord(name=name, title=TITLES[name], detail=detail, status="differs")
+
+
+def compare_values(
+    name: str, expected: Mapping[str, Any], found: Mapping[str, Any], *, detail: str
+) -> LinkRecord:
+    """`equal` with `detail` if both mappings are the same, else `differs` naming the first difference."""
+    for key in sorted(set(expected) | set(found)):
+        if key not in found:
+            return differs(name, f"{key} is missing; recorded {_short(expected[key])}")
+        if key not in expected:
+            return differs(name, f"{key} was added; found {_short(found[key])}")
+        if expected[key] != found[key]:
+            return differs(name, f"{key}: recorded {_short(expected[key])}, found {_short(found[key])}")
+    return equal(name, detail)
+
+
+def compare_metrics(recorded_metrics: Mapping[str, float], found: Mapping[str, float]) -> LinkRecord:
+    """Test metrics against those recomputed from the recorded predictions."""
+    for key, value in found.items():
+        kept = recorded_metrics.get(key)
+        if kept is None:
+            return differs("metrics", f"{key} is missing from the run; recomputed {value:.6f}")
+        if abs(kept - value) > TOLERANCE * max(abs(kept), abs(value)):
+            return differs("metrics", f"{key}: the run says {kept:.6f}, its predictions give {value:.6f}")
+    return equal(
+        "metrics", f"test AUC {found['test_auc']:.4f}, recomputed from {len(found)} metrics' predictions"
+    )
+
+
+def compare_search(table: pd.DataFrame, best_child_run_id: str, tagged: str) -> LinkRecord:
+    """The winner again, from the recorded table of all configurations."""
+    if tagged != best_child_run_id:
+        return differs(
+            "search",
+            f"the search names {tagged[:8]}… as best, the candidate came from {best_child_run_id[:8]}…",
+        )
+    best = table.sort_values(["val_auc", "index"], ascending=[False, True]).iloc[0]
+    if best["run_id"] != best_child_run_id:
+        return differs(
+            "search", f"{best['name']} has the best validation AUC, {best_child_run_id[:8]}… was taken"
+        )
+    return equal("search", f"best of {len(table)} by validation AUC, {best['val_auc']:.4f}")
+
+
+def compare_child(child: Mapping[str, str], final: Mapping[str, str], name: str) -> LinkRecord:
+    """The final run's hyperparameters against the winning child's."""
+    common = {key: value for key, value in final.items() if key in child}
+    return compare_values("child", dict(child), common, detail=f"{name}: {len(common)} hyperparameters equal")
+
+
+def picture(links: Sequence[LinkRecord]) -> Figure:
+    """The chain as a figure, code, environment and notebook beside the final run."""
+    by_name = {link.name: link for link in links}
+    order = (
+        "alias",
+        "version",
+        "final",
+        *BESIDE,
+        "model",
+        "metrics",
+        "child",
+        "search",
+        "data",
+        "schema",
+        "source",
+    )
+    return chain(
+        [
+            Node(link.name, link.title, link.detail, link.status, side=name in BESIDE)
+            for name in order
+            if (link := by_name.get(name))
+        ]
+    )
+
+
+def links_table(links: Sequence[LinkRecord]) -> pd.DataFrame:
+    """Columns link, status, detail, in the order of the chain."""
+    rows = [(link.title, link.status, link.detail) for link in links]
+    return pd.DataFrame(rows, columns=["link", "status", "detail"])
+
+
+def require_intact(links: Sequence[LinkRecord]) -> None:
+    """Nothing if no link differs, else IntegrityError E410 naming every broken link."""
+    broken = [f"{link.name} ({link.detail})" for link in links if link.status == "differs"]
+    if broken:
+        raise IntegrityError(
+            "E410",
+            f"{len(broken)} broken link{'s' if len(broken) > 1 else ''} in the champion's lineage: "
+            f"{'; '.join(broken)}; do not deploy this version",
+        )
+
+
+def facts(finalize: FinalizeResult, parameters: Mapping[str, str]) -> pd.DataFrame:
+    """Question 1 as a table of two columns: what is in production, in the order people ask."""
+    test, data = finalize.test_metrics, finalize.data
+    rows = [
+        ("candidate", finalize.name),
+        ("test AUC", f"{test['test_auc']:.4f}"),
+        ("test average precision", f"{test['test_avg_precision']:.4f}"),
+        ("test log loss", f"{test['test_log_loss']:.4f}"),
+        ("decision threshold", f"{finalize.threshold:.4f}, chosen by {finalize.threshold_objective}"),
+        ("data", f"{data.source.location}, version {data.data_version}, hash {data.data_hash}"),
+        ("rows (train / validation / test)", " / ".join(f"{split.rows:,}" for split in data.splits.values())),
+        *((name, value) for name, value in sorted(parameters.items())),
+    ]
+    return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else f"{text[:16]}…"

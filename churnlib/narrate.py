@@ -1,0 +1,118 @@
+"""Sentences for the reports, computed from results: no number in them is ever typed in.
+
+Each function returns Markdown. Names that come from data are escaped, so they stay text.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from churnlib.models.metrics import Interval
+from churnlib.results import FinalizeResult, LinkRecord, RegistryResult
+
+PRINTED_CASE_STUDY = (
+    "The case study that this data set follows prints a churn rate of 0.323 and an AUC of 0.8862. "
+    "Neither follows from its printed code; every number here was computed in this run."
+)
+
+
+def escaped(text: object) -> str:
+    """Text from data made safe to stand in Markdown: it stays text."""
+    return html.escape(str(text)).replace("*", "\\*").replace("`", "\\`")
+
+
+def data_opening(rows: int, features: int, rate: float, warnings: int) -> str:
+    """What came in, in one sentence."""
+    count = f"**{warnings} warning{'s' if warnings > 1 else ''}**, below"
+    noted = count if warnings else "nothing to warn about"
+    opening = f"**{rows:,} subscribers, {features} usable columns; {rate:.1%} of them left.**"
+    return f"{opening} The checks found {noted}."
+
+
+def ceiling(values: Mapping[str, float | None]) -> str:
+    """What the best possible model would reach, where the truth is known."""
+    if values["val"] is None or values["test"] is None:
+        return (
+            "This table was not generated, so nobody knows the best possible AUC. Judge a model against "
+            "the plain churn rate and against the champion."
+        )
+    return (
+        f"The table was generated, so the truth is known: a model that knew it would reach an AUC of "
+        f"**{values['val']:.4f}** on validation and **{values['test']:.4f}** on test. No honest model "
+        f"does better, whatever its learning curve promises. {PRINTED_CASE_STUDY}"
+    )
+
+
+def search_verdict(table: pd.DataFrame, best_possible: float | None) -> str:
+    """Which configuration won, by how much, and what that is worth."""
+    best = table.iloc[0]
+    text = (
+        f"**{escaped(best['name'])} has the best validation AUC, {best['val_auc']:.4f}** "
+        f"(95% interval {best['val_auc_low']:.4f} to {best['val_auc_high']:.4f}), "
+        f"of {len(table)} configurations."
+    )
+    if len(table) > 1:
+        second = table.iloc[1]
+        gap = best["val_auc"] - second["val_auc"]
+        inside = int((table["val_auc"] >= best["val_auc_low"]).sum()) - 1
+        text += (
+            f" The second, {escaped(second['name'])}, is {gap:.4f} behind; {inside} of the other "
+            f"{len(table) - 1} lie within the winner's own interval, so the order of the leaders is "
+            "partly luck, and the winner's score is a little flattered by having been picked."
+        )
+    if best_possible is not None:
+        gap = best_possible - best["val_auc"]
+        text += f" The best possible model reaches {best_possible:.4f}, {gap:.4f} more."
+    return text
+
+
+def threshold_verdict(threshold: float, objective: str, value: float, flagged_share: float) -> str:
+    """Who gets the offer, and by which rule that was decided."""
+    goal = {"f1": f"F1, {value:.4f}", "profit": f"expected profit, {value:,.0f} currency units"}[objective]
+    return (
+        f"**Offer from a churn probability of {threshold:.4f} on.** That gives the largest {goal}, on "
+        f"the validation rows, and reaches {flagged_share:.1%} of the subscribers. "
+        "The test rows had no say in it."
+    )
+
+
+def test_verdict(result_name: str, auc: Interval, metrics: Mapping[str, float], base_rate: float) -> str:
+    """How good the candidate is on rows that nobody has used."""
+    return (
+        f"**{escaped(result_name)} has a test AUC of {auc.value:.4f}** "
+        f"(95% interval {auc.low:.4f} to {auc.high:.4f}). "
+        f"Of those it would make an offer to, {metrics['test_precision']:.1%} really leave, where picking "
+        f"blindly gives {base_rate:.1%}; it reaches {metrics['test_recall']:.1%} of all who leave."
+    )
+
+
+def registry_verdict(result: RegistryResult) -> str:
+    """What the alias names now, and whether it predicts what was recorded."""
+    how = "newly registered" if result.newly_registered else "registered before, and not registered again"
+    same = (
+        "every one equal to the record, bit for bit"
+        if result.largest_difference == 0
+        else f"the largest difference from the record is {result.largest_difference:.2e}"
+    )
+    return (
+        f"**{escaped(result.model_name)}@{escaped(result.alias)} is version {result.version}** ({how}). "
+        f"Loaded the way a deployment loads it, it scored {result.compared_rows} recorded subscribers: "
+        f"{same}."
+    )
+
+
+def lineage_verdict(alias: str, version: int, finalize: FinalizeResult, links: Sequence[LinkRecord]) -> str:
+    """What is in production, and how much of that was proved rather than repeated."""
+    statuses = [link.status for link in links]
+    count = {status: statuses.count(status) for status in ("equal", "recorded", "differs")}
+    test = finalize.test_metrics["test_auc"]
+    proof = f"{count['equal']} of {len(links)} links were recomputed and are equal"
+    if count["recorded"]:
+        proof += f"; {count['recorded']} could only be read from the record"
+    if count["differs"]:
+        proof += f"; **{count['differs']} differ from the record: do not deploy**"
+    answer = f"{escaped(alias)} is version {version}, {escaped(finalize.name)}, with a test AUC of {test:.4f}"
+    return f"**{answer}.** {proof}."

@@ -1,0 +1,175 @@
+"""Where a run came from: the code, the environment and the machine. The only user of git."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from churnlib.results import sha256
+
+_CODE_SUFFIXES = (".py", ".ipynb", ".yml", ".yaml", ".toml", ".lock", ".md", ".sh", ".txt", "Makefile")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What every run records about code, environment and machine."""
+
+    commit: str  # 40 hex digits, or "" outside a git repository
+    branch: str
+    dirty: bool
+    diff: str  # uncommitted changes to code, new files included
+    notebook: str  # path below the project's root
+    notebook_sha256: str
+    library_sha256: str
+    lock_sha256: str
+    environment: dict[str, object]
+
+    def tags(self) -> dict[str, str]:
+        """The record's tags, MLflow's own names where it has one."""
+        return {
+            "mlflow.source.type": "NOTEBOOK",
+            "mlflow.source.name": self.notebook,
+            "mlflow.source.git.commit": self.commit,
+            "mlflow.source.git.branch": self.branch,
+            "mlflow.user": _user(),
+            "git_commit": self.commit or "none: not a git repository",
+            "git_branch": self.branch,
+            "git_dirty": str(self.dirty).lower(),
+            "uncommitted_diff_sha256": sha256(self.diff.encode()) if self.dirty else "",
+            "notebook_sha256": self.notebook_sha256,
+            "library_sha256": self.library_sha256,
+            "lock_sha256": self.lock_sha256,
+            "python_version": platform.python_version(),
+            "platform": platform.platform(),
+            "thread_count": str(thread_count()),
+        }
+
+    def files(self) -> dict[str, str]:
+        """The record's artifacts: file name to text."""
+        texts = {"environment.json": json.dumps(self.environment, indent=1, sort_keys=True)}
+        return {**texts, "uncommitted.diff": self.diff} if self.dirty else texts
+
+
+def collect(root: Path, notebook: Path) -> Provenance:
+    """The provenance of a run of `notebook`, a file in the project at `root`, as things stand now."""
+    commit = git(root, "rev-parse", "HEAD")
+    diff = _uncommitted(root) if commit else ""
+    return Provenance(
+        commit=commit,
+        branch=git(root, "rev-parse", "--abbrev-ref", "HEAD"),
+        dirty=bool(diff),
+        diff=diff,
+        notebook=notebook.relative_to(root).as_posix(),
+        notebook_sha256=notebook_hash(notebook.read_text(encoding="utf-8")),
+        library_sha256=library_hash(),
+        lock_sha256=lock_hash(root),
+        environment=_environment(),
+    )
+
+
+def notebook_hash(text: str) -> str:
+    """SHA-256 over a notebook's cell types and sources; outputs, counts and metadata do not count.
+
+    Cells that papermill or the runner added are passed over, so an executed copy has the hash of
+    the notebook that it was made from.
+    """
+    added = {"injected-parameters", "papermill-error-cell-tag", "churn-failure"}
+    digest = hashlib.sha256()
+    for cell in nbformat.reads(text, as_version=4).cells:
+        if not added & set(cell.metadata.get("tags", [])):
+            digest.update(f"{cell.cell_type}\0{cell.source}\0".encode())
+    return digest.hexdigest()
+
+
+def library_hash() -> str:
+    """SHA-256 over churnlib's own source files, names and contents."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(path.relative_to(package).as_posix().encode() + b"\0")
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def lock_hash(root: Path) -> str:
+    """SHA-256 of requirements.lock, or "" where a project has none."""
+    lock = root / "requirements.lock"
+    return sha256(lock.read_bytes()) if lock.is_file() else ""
+
+
+def commit_exists(root: Path, commit: str) -> bool:
+    """True when this clone holds `commit`."""
+    return bool(commit) and git(root, "cat-file", "-t", commit) == "commit"
+
+
+def file_at(root: Path, commit: str, path: str) -> str:
+    """The text of `path` at `commit`, or "" where the clone has no such file or commit."""
+    return git(root, "show", f"{commit}:./{path}", strip=False)
+
+
+def thread_count() -> int:
+    """How many threads this process may use at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def git(root: Path, *arguments: str, strip: bool = True, **environment: str) -> str:
+    """What git prints in `root`, or "" if it fails: no git, no repository, no such object."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            check=True,
+            env={**os.environ, **environment},
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    text = done.stdout.decode("utf-8", errors="replace")
+    return text.strip() if strip else text
+
+
+def _uncommitted(root: Path) -> str:
+    """Changes against HEAD, new code files included, without touching the user's index."""
+    new = git(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
+    code = [path for path in new if path.endswith(_CODE_SUFFIXES)]
+    with tempfile.TemporaryDirectory() as scratch:
+        index = Path(scratch) / "index"
+        own = Path(git(root, "rev-parse", "--absolute-git-dir")) / "index"
+        if own.is_file():
+            index.write_bytes(own.read_bytes())
+        if code:
+            git(root, "add", "--intent-to-add", "--", *code, GIT_INDEX_FILE=str(index))
+        return git(
+            root, "diff", "HEAD", "--no-ext-diff", "--no-textconv", strip=False, GIT_INDEX_FILE=str(index)
+        )
+
+
+@functools.cache
+def _environment() -> dict[str, object]:
+    packages = {item.name.lower(): item.version for item in importlib.metadata.distributions()}
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "threads": thread_count(),
+        "packages": dict(sorted(packages.items())),
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id may have no name
+        return str(os.getuid())

@@ -1,0 +1,201 @@
+"""What a phase hands to the next: one frozen result per phase, to and from result.json.
+
+`SCHEMA_VERSION` rises when a field changes its meaning or disappears; a reader refuses a version
+that it does not know instead of guessing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from churnlib.errors import IntegrityError, ParameterError
+
+SCHEMA_VERSION = 1
+SPLITS = ("train", "val", "test")
+
+
+class Frozen(BaseModel):
+    """A record that refuses unknown fields and cannot be changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitRecord(Frozen):
+    """One stored split: what is in it, and the file that holds it."""
+
+    fingerprint: str
+    file_sha256: str
+    rows: int
+    target_rate: float
+
+
+class Source(Frozen):
+    """Where the table came from: a generator with its arguments, or a file with its hash."""
+
+    kind: Literal["generator", "file"]
+    location: str
+    sha256: str  # of the file's bytes; of the table for a generator
+    rows: int
+
+
+class Result(Frozen):
+    """What every phase states."""
+
+    phase: ClassVar[str]
+
+    schema_version: int = SCHEMA_VERSION
+    study: str
+    experiment: str
+    run_id: str
+    parameters: dict[str, Any]
+
+
+class DataResult(Result):
+    """The table's fingerprints and splits, and its schema's hash."""
+
+    phase: ClassVar[str] = "data"
+
+    source: Source
+    data_version: str
+    fingerprint: str
+    splits: dict[str, SplitRecord]
+    data_schema: str
+    feature_count: int
+    ceiling_val_auc: float | None  # the best any model can do, where the truth is known
+    ceiling_test_auc: float | None
+
+    @property
+    def data_hash(self) -> str:
+        """The first 16 hex digits of the whole table's fingerprint."""
+        return self.fingerprint[:16]
+
+
+class ChildRecord(Frozen):
+    """One configuration's run in a search."""
+
+    run_id: str
+    name: str
+    val_auc: float
+    booster_sha256: str
+
+
+class SearchResult(Result):
+    """Which child won, and every child's score and bytes."""
+
+    phase: ClassVar[str] = "search"
+
+    data: DataResult
+    best_child_run_id: str
+    best_name: str
+    best_val_auc: float
+    best_settings: dict[str, Any]
+    children: list[ChildRecord]
+
+
+class FinalizeResult(Result):
+    """The candidate: its model, threshold, metrics and the hashes of all that proves them."""
+
+    phase: ClassVar[str] = "finalize"
+
+    data: DataResult
+    search_run_id: str
+    best_child_run_id: str
+    name: str
+    model_id: str
+    model_files: dict[str, str]  # path in the model's folder -> SHA-256
+    booster_sha256: str
+    threshold: float
+    threshold_objective: str
+    val_metrics: dict[str, float]
+    test_metrics: dict[str, float]
+    test_predictions_sha256: str
+    sample_predictions_sha256: str
+
+
+class RegistryResult(Result):
+    """Which version the alias names now, and that it predicts what was recorded."""
+
+    phase: ClassVar[str] = "registry"
+
+    finalize: FinalizeResult
+    model_name: str
+    version: int
+    alias: str
+    newly_registered: bool
+    compared_rows: int
+    largest_difference: float
+
+
+class LinkRecord(Frozen):
+    """One link of the chain from alias to source, and whether it was recomputed."""
+
+    name: str
+    title: str
+    detail: str
+    status: Literal["equal", "recorded", "differs"]
+
+
+class LineageResult(Result):
+    """The chain behind an alias, link by link."""
+
+    phase: ClassVar[str] = "lineage"
+
+    model_name: str
+    alias: str
+    version: int
+    final_run_id: str
+    test_metrics: dict[str, float]
+    links: list[LinkRecord]
+
+
+RESULTS: dict[str, type[Result]] = {
+    cls.phase: cls for cls in (DataResult, SearchResult, FinalizeResult, RegistryResult, LineageResult)
+}
+
+
+def sha256(content: bytes) -> str:
+    """The SHA-256 of `content` as 64 hex digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def to_text(result: Result) -> str:
+    """The result as JSON, one field a line."""
+    return result.model_dump_json(indent=1) + "\n"
+
+
+def from_text[R: Result](text: str, kind: type[R], *, where: str) -> R:
+    """The result that `text` holds; IntegrityError E404 if it is not a whole `kind` result."""
+    try:
+        result = kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise IntegrityError(
+            "E404",
+            f"{where} is not a whole {kind.phase} result: {place}: {first['msg']}; "
+            f"run `make {kind.phase}` again",
+        ) from None
+    if result.schema_version != SCHEMA_VERSION:
+        raise IntegrityError(
+            "E405",
+            f"{where} has schema version {result.schema_version}, expected {SCHEMA_VERSION}; "
+            f"run `make {kind.phase}` again",
+        )
+    return result
+
+
+def read_result[R: Result](path: Path, kind: type[R]) -> R:
+    """The result stored at `path`; ParameterError E210 says which phase to run if there is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParameterError(
+            "E210",
+            f"{path} is missing; it is the result of phase {kind.phase}: run `make {kind.phase}` "
+            f"or, for the quick defaults, open notebooks and Run All of the {kind.phase} notebook first",
+        ) from None
+    return from_text(text, kind, where=str(path))

@@ -1,0 +1,177 @@
+"""Where things lie on disk: the project's root, the splits, the results. Lays out all data files."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from IPython.display import display
+
+from churnlib.atomic import write_bytes, write_text
+from churnlib.data.fingerprint import fingerprint
+from churnlib.data.generate import streamflow
+from churnlib.data.load import read_table
+from churnlib.errors import IntegrityError, ParameterError
+from churnlib.params import DataParams
+from churnlib.results import DataResult, Result, Source, SplitRecord, sha256, to_text
+
+GENERATORS = {"streamflow": streamflow}
+STAGING_VARIABLE = "CHURN_STAGING_DIR"  # set by the runner: it publishes the result when all is whole
+RESULT_MIME = "application/json"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The table that a study starts from; `score` is the truth behind a generated target."""
+
+    table: pd.DataFrame
+    source: Source
+    notices: tuple[str, ...]
+    score: npt.NDArray[np.float64] | None
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder, from `start` (default: the present one) upwards, with notebooks/ and params/."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
+            return folder
+    raise ParameterError(
+        "E211",
+        f"no project at or above {here}: expected a folder with notebooks/ and params/; change into it",
+    )
+
+
+def open_source(params: DataParams, root: Path) -> Opened:
+    """The whole table, generated or read from the user's file."""
+    kind, _, name = params.source.partition(":")
+    if kind == "generate":
+        if name not in GENERATORS:
+            raise ParameterError(
+                "E212", f"no generator {name!r} for source; known: {', '.join(sorted(GENERATORS))}"
+            )
+        made = GENERATORS[name](params.n_rows, params.seed)
+        where = f"{params.source}?n_rows={params.n_rows}&seed={params.seed}"
+        source = Source(
+            kind="generator", location=where, sha256=fingerprint(made.table), rows=len(made.table)
+        )
+        return Opened(made.table, source, (), made.churn_score)
+    loaded = read_table(
+        root / params.source,
+        separator=params.separator,
+        encoding=params.encoding,
+        text_columns=params.text_columns,
+        memory_budget_mb=params.memory_budget_mb,
+    )
+    source = Source(kind="file", location=params.source, sha256=loaded.source_sha256, rows=len(loaded.table))
+    return Opened(loaded.table, source, loaded.notices, None)
+
+
+def object_path(root: Path, split_fingerprint: str) -> Path:
+    """Where the split with this fingerprint lies, written or not."""
+    return root / "build" / "objects" / f"{split_fingerprint}.parquet"
+
+
+def put_split(root: Path, table: pd.DataFrame, labels: npt.NDArray[np.int8]) -> SplitRecord:
+    """The record of a split, stored under its fingerprint; a split already there is not written again."""
+    name = fingerprint(table)
+    path = object_path(root, name)
+    if not path.is_file() or not _holds(path.read_bytes(), name):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False, compression="zstd")
+        write_bytes(path, buffer.getvalue())
+    return SplitRecord(
+        fingerprint=name,
+        file_sha256=sha256(path.read_bytes()),
+        rows=len(table),
+        target_rate=float(labels.mean()),
+    )
+
+
+def read_split(root: Path, data: DataResult, name: str) -> pd.DataFrame:
+    """The training or validation rows, verified. The test split is opened by `open_test` alone."""
+    if name not in ("train", "val"):
+        raise ParameterError("E213", f"split {name!r} is not read this way; expected 'train' or 'val'")
+    return verified_split(root, data.splits[name], name)
+
+
+def open_test(root: Path, data: DataResult) -> pd.DataFrame:
+    """The test rows, verified: the one way to open them, for the finalized candidate only."""
+    return verified_split(root, data.splits["test"], "test")
+
+
+def verified_split(root: Path, record: SplitRecord, name: str) -> pd.DataFrame:
+    """The stored split, its bytes checked before parsing and its cells after; IntegrityError E403 else."""
+    path = object_path(root, record.fingerprint)
+    if not path.is_file():
+        raise IntegrityError(
+            "E406", f"{name} split {path} is missing; run `make data FORCE=1` to write it again"
+        )
+    content = path.read_bytes()
+    if (found := sha256(content)) != record.file_sha256:
+        raise IntegrityError(
+            "E403",
+            f"{name} split {path}: sha256 {found[:16]}… found, {record.file_sha256[:16]}… recorded; "
+            "the file was changed: run `make data FORCE=1`",
+        )
+    table = pd.read_parquet(io.BytesIO(content))
+    if (cells := fingerprint(table)) != record.fingerprint:
+        raise IntegrityError(
+            "E407",
+            f"{name} split {path}: fingerprint {cells[:16]}… found, {record.fingerprint[:16]}… recorded; "
+            "the installed Parquet reader returns other values than were written",
+        )
+    return table
+
+
+def record(result: Result) -> None:
+    """Write result.json, whole or not at all, and show it as the notebook's last output.
+
+    Under the runner it goes to a staging folder, which the runner publishes when the notebook is
+    whole; an earlier result of the same folder is kept under previous/.
+    """
+    staging = os.environ.get(STAGING_VARIABLE)
+    if staging:
+        write_text(Path(staging) / "result.json", to_text(result))
+    else:
+        publish(result, project_root() / result.parameters["output_dir"])
+    display(
+        {RESULT_MIME: result.model_dump(mode="json"), "text/plain": f"result of run {result.run_id}"},
+        raw=True,
+    )
+
+
+def publish(result: Result, folder: Path) -> Path:
+    """`folder`/result.json, written last and renamed into place; what stood there is kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    archive(folder)
+    target = folder / "result.json"
+    write_text(target, to_text(result))
+    return target
+
+
+def archive(folder: Path) -> None:
+    """Move a published result and all beside it to previous/<number>/, so nothing is overwritten."""
+    if not (folder / "result.json").exists():
+        return
+    previous = folder / "previous"
+    previous.mkdir(exist_ok=True)
+    taken = [int(item.name) for item in previous.iterdir() if item.name.isdigit()]
+    target = previous / f"{max(taken, default=0) + 1:04d}"
+    target.mkdir()
+    for item in sorted(folder.iterdir(), key=lambda path: path.name != "result.json"):
+        if item.is_file():
+            item.replace(target / item.name)
+
+
+def _holds(content: bytes, name: str) -> bool:
+    try:
+        return fingerprint(pd.read_parquet(io.BytesIO(content))) == name
+    except (ValueError, OSError):
+        return False

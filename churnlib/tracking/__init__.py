@@ -1,0 +1,12 @@
+"""Tracking: the only package that imports mlflow. Nothing it does leaves the machine uninvited."""
+
+import os
+
+# Before the first import of mlflow: no telemetry, no chatter, no pickle.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
+os.environ.setdefault("MLFLOW_DISABLE_AGENT_HINT", "true")

@@ -1,0 +1,84 @@
+"""The connection to the tracking store: the embedded one, made once, or the one that is named."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+
+import mlflow
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+from churnlib.errors import InfrastructureError
+
+EMBEDDED = "mlflow.db"
+
+
+def tracking_uri(root: Path) -> str:
+    """MLFLOW_TRACKING_URI where it is set, else the project's own SQLite file."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / EMBEDDED}"
+
+
+def connect(root: Path) -> MlflowClient:
+    """A client of the tracking store; the embedded store is made first if it is not there."""
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # MLflow advises type hints and input examples, which our models replace by checks of their own.
+    warnings.filterwarnings("ignore", module=r"mlflow\.pyfunc.*", category=UserWarning)
+    uri = tracking_uri(root)
+    if uri == f"sqlite:///{root / EMBEDDED}":
+        make_embedded(root)
+    try:
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        return MlflowClient(uri)
+    except (MlflowException, OSError) as error:
+        raise InfrastructureError("E504", f"cannot open the tracking store: {error}; try again") from None
+
+
+def make_embedded(root: Path) -> None:
+    """Make the embedded SQLite store unless it is there: built aside under a lock, then renamed.
+
+    MLflow makes its tables on first use, and two processes that meet a fresh file, or one that is
+    killed half-way, can spoil it for good; a renamed file is there whole or not at all.
+    """
+    database = root / EMBEDDED
+    if database.exists():
+        return
+    with FileLock(root / f".{EMBEDDED}.lock"):
+        if database.exists():
+            return
+        aside = root / f".{EMBEDDED}.partial"
+        for leftover in root.glob(f"{aside.name}*"):
+            leftover.unlink()
+        store = SqlAlchemyStore(f"sqlite:///{aside}", str(root / "mlartifacts"))
+        store.engine.dispose()
+        descriptor = os.open(aside, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        aside.replace(database)
+
+
+def experiment_id(client: MlflowClient, name: str, root: Path) -> str:
+    """The experiment's id, made on first use; embedded artifacts lie under mlartifacts/<name>."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        embedded = tracking_uri(root) == f"sqlite:///{root / EMBEDDED}"
+        location = str(root / "mlartifacts" / name) if embedded else None
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException:  # another process made it since we looked
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise InfrastructureError(
+            "E505", f"experiment {name!r} is deleted; restore it (mlflow experiments restore) or name another"
+        )
+    return str(found.experiment_id)

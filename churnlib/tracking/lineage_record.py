@@ -1,0 +1,56 @@
+"""The lineage on record: the chain as a result, and where the champion's code came from."""
+
+from __future__ import annotations
+
+import pandas as pd
+from mlflow import MlflowClient
+
+from churnlib.lineage import links_table, picture
+from churnlib.params import LineageParams
+from churnlib.results import FinalizeResult, LineageResult
+from churnlib.tracking.phase import Recorder
+from churnlib.tracking.records import run_record
+from churnlib.tracking.trace import Trace
+
+ORIGIN = (
+    "git_commit",
+    "git_branch",
+    "git_dirty",
+    "mlflow.source.name",
+    "notebook_sha256",
+    "library_sha256",
+    "lock_sha256",
+    "python_version",
+    "platform",
+    "thread_count",
+    "mlflow.user",
+)
+
+
+def record_lineage(recorder: Recorder, params: LineageParams, chain: Trace) -> LineageResult:
+    """The result of the phase; the links are on the run whether they hold or not."""
+    status = [link.status for link in chain.links]
+    recorder.text(links_table(chain.links).to_csv(index=False), "links.csv")
+    recorder.figures({"chain": picture(chain.links)})
+    recorder.batch(
+        metrics={f"links_{name}": status.count(name) for name in ("equal", "recorded", "differs")},
+        tags={"model_name": params.model_name, "alias": params.alias, "model_version": chain.version},
+    )
+    return LineageResult(
+        study=params.study,
+        experiment=params.experiment,
+        run_id=recorder.run_id,
+        parameters=params.model_dump(),
+        model_name=params.model_name,
+        alias=params.alias,
+        version=chain.version,
+        final_run_id=chain.finalize.run_id,
+        test_metrics=chain.finalize.test_metrics,
+        links=chain.links,
+    )
+
+
+def origin_table(client: MlflowClient, finalize: FinalizeResult) -> pd.DataFrame:
+    """Code and environment of the final run: columns what, value."""
+    tags = run_record(client, finalize.run_id, "final").data.tags
+    return pd.DataFrame([(name, tags.get(name, "")) for name in ORIGIN], columns=["what", "value"])

@@ -1,0 +1,129 @@
+"""Saved models: self-contained, without pickle, with declared requirements and signature."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+
+from churnlib.errors import IntegrityError
+from churnlib.lock import pins
+from churnlib.models.scorer import Encoder, Scorer
+from churnlib.results import sha256
+from churnlib.store import project_root
+from churnlib.tracking.phase import Recorder
+
+REQUIRED = ("mlflow", "numpy", "pandas", "xgboost")
+WRITTEN_BY_LOADING = "registered_model_meta"  # MLflow puts this beside a model when it loads it
+_TYPES = {"category": DataType.string, "boolean": DataType.boolean}
+
+
+def log_model(
+    recorder: Recorder,
+    scorer: Scorer,
+    booster: bytes,
+    *,
+    parameters: Mapping[str, Any],
+    example: Sequence[Mapping[str, Any]] | None = None,
+) -> str:
+    """The id of the model, logged to the recorder's run with all that scoring needs.
+
+    `example` are a few records that MLflow shows to callers; without it none is stored.
+    """
+    logged = mlflow.initialize_logged_model(
+        name="model",
+        source_run_id=recorder.run_id,
+        experiment_id=recorder.experiment,
+        params={name: str(value) for name, value in parameters.items()},
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = _write_parts(Path(scratch), scorer, booster)
+        Model.log(
+            artifact_path=None,
+            name="model",
+            model_id=logged.model_id,
+            run_id=recorder.run_id,
+            flavor=mlflow.pyfunc,
+            python_model=str(paths["script"]),
+            artifacts={name: str(paths[name]) for name in ("scorer", "booster")},
+            pip_requirements=requirements(project_root()),
+            signature=signature(scorer.encoder),
+            input_example=list(example) if example else None,
+        )
+    return str(logged.model_id)
+
+
+def signature(encoder: Encoder) -> ModelSignature:
+    """The model's inputs and outputs. The model checks its input itself.
+
+    MLflow's own enforcement drops unexpected columns silently; with the signature marked as the
+    model's own contract, the table arrives untouched and the model names every column at fault.
+    """
+    inputs = Schema(
+        [
+            ColSpec(_TYPES.get(column.kind, DataType.double), column.name, required=not column.nullable)
+            for column in encoder.columns
+        ]
+    )
+    outputs = Schema(
+        [ColSpec(DataType.double, "churn_probability"), ColSpec(DataType.long, "churn_prediction")]
+    )
+    made = ModelSignature(inputs=inputs, outputs=outputs)
+    made._is_signature_from_type_hint = True
+    return made
+
+
+def requirements(root: Path) -> list[str]:
+    """What a saved model needs, with the versions that requirements.lock pins."""
+    pinned = pins(root)
+    return [f"{name}=={pinned[name]}" for name in REQUIRED]
+
+
+def model_files(model_id: str) -> dict[str, bytes]:
+    """Every file of a logged model: path in its folder to bytes."""
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}"))
+    except Exception as error:
+        raise IntegrityError(
+            "E402", f"model {model_id} has no artifacts: {error}; it was deleted or lost"
+        ) from None
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != WRITTEN_BY_LOADING and "__pycache__" not in path.parts
+    }
+
+
+def file_hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Path to SHA-256."""
+    return {name: sha256(content) for name, content in files.items()}
+
+
+def predict_as_deployed(model_uri: str, table: pd.DataFrame) -> pd.DataFrame:
+    """What a deployment gets that loads `model_uri` by MLflow and scores `table`."""
+    scored: pd.DataFrame = mlflow.pyfunc.load_model(model_uri).predict(table)
+    return scored
+
+
+def _write_parts(folder: Path, scorer: Scorer, booster: bytes) -> dict[str, Path]:
+    """The script, the scorer's description and the booster, written to `folder`."""
+    source = resources.files("churnlib")
+    script = (source / "models" / "scorer.py").read_text(encoding="utf-8")
+    entry = (source / "templates" / "model_entry.py.txt").read_text(encoding="utf-8")
+    contents = {
+        "script": ("churn_model.py", f"{script}\n\n{entry}".encode()),
+        "scorer": ("scorer.json", scorer.describe().encode()),
+        "booster": ("model.ubj", booster),
+    }
+    paths = {}
+    for part, (name, content) in contents.items():
+        paths[part] = folder / name
+        paths[part].write_bytes(content)
+    return paths

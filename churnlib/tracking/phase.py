@@ -1,0 +1,184 @@
+"""One phase, one MLflow run: begun by the runner or by the notebook, with its whole provenance."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.entities import DatasetInput, Metric, Param, RunStatus, RunTag
+
+from churnlib.errors import ParameterError
+from churnlib.params import PhaseParams
+from churnlib.provenance import Provenance, collect
+from churnlib.results import DataResult, Result, to_text
+from churnlib.store import project_root
+from churnlib.tracking.connection import connect, experiment_id
+from churnlib.tracking.datasets import data_tags, dataset_inputs
+
+RUN_VARIABLE = "CHURN_RUN_ID"  # set by the runner, which began the run and will end it
+LONGEST_PARAM = 6000  # MLflow cuts a longer value silently
+
+
+@dataclass
+class Recorder:
+    """Writes to one MLflow run by its id; never relies on an active run."""
+
+    client: MlflowClient
+    run_id: str
+    experiment: str
+    provenance: Provenance
+    _dataset: list[DatasetInput] = field(default_factory=list)
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters; a value too long for MLflow is refused rather than cut."""
+        self.batch(params=values)
+
+    def batch(
+        self,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> None:
+        """Log parameters, metrics and tags in one request."""
+        now = int(time.time() * 1000)
+        texts = {name: _text(value) for name, value in (params or {}).items()}
+        for name, text in texts.items():
+            if len(text) > LONGEST_PARAM:
+                raise ParameterError(
+                    "E214",
+                    f"parameter {name!r} is {len(text)} characters long, at most {LONGEST_PARAM} can be "
+                    "recorded; shorten it",
+                )
+        self.client.log_batch(
+            self.run_id,
+            params=[Param(name, text) for name, text in texts.items()],
+            metrics=[Metric(name, float(value), now, 0) for name, value in (metrics or {}).items()],
+            tags=[RunTag(name, str(value)) for name, value in (tags or {}).items()],
+        )
+
+    def text(self, content: str, name: str) -> None:
+        """Log a text file."""
+        self.client.log_text(self.run_id, content, name)
+
+    def figures(self, figures: Mapping[str, Figure]) -> None:
+        """Log figures as PNG under plots/."""
+        for name, figure in figures.items():
+            self.client.log_figure(self.run_id, figure, f"plots/{name}.png")
+
+    def file(self, content: bytes, name: str) -> None:
+        """Log a file's bytes."""
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / Path(name).name
+            path.write_bytes(content)
+            parent = Path(name).parent.as_posix()
+            self.client.log_artifact(self.run_id, str(path), None if parent == "." else parent)
+
+    def data(self, data: DataResult) -> None:
+        """Record on the run which data it used: tags, schema with fingerprints, dataset inputs."""
+        self.batch(tags=data_tags(data))
+        self.client.log_inputs(self.run_id, dataset_inputs(data))
+        self.text(data.data_schema, "data_schema.json")
+
+    def keep(self, result: Result) -> None:
+        """Log the result to its run; `store.record` then writes it to disk."""
+        self.text(to_text(result), "result.json")
+
+    def end(self, status: str) -> None:
+        """End the run as FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(self.run_id, status)
+
+
+def begin(
+    params: PhaseParams,
+    *,
+    root: Path,
+    name: str | None = None,
+    parent: Recorder | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Recorder:
+    """A new run with its provenance on record; a child if `parent` is given."""
+    client = parent.client if parent else connect(root)
+    provenance = parent.provenance if parent else collect(root, root / "notebooks" / params.notebook)
+    nested = {"mlflow.parentRunId": parent.run_id} if parent else {"phase": params.phase}
+    run = client.create_run(
+        parent.experiment if parent else experiment_id(client, params.experiment, root),
+        run_name=name or f"{params.phase}-{params.study}",
+        tags={**provenance.tags(), "study": params.study, **nested, **(tags or {})},
+    )
+    recorder = Recorder(client, run.info.run_id, run.info.experiment_id, provenance)
+    for file_name, content in provenance.files().items():
+        recorder.text(content, file_name)
+    return recorder
+
+
+@contextmanager
+def phase(params: PhaseParams, *, name: str | None = None) -> Iterator[Recorder]:
+    """The phase's run: the runner's, which it ends itself, or a new one that ends with the block."""
+    root = project_root()
+    given = os.environ.get(RUN_VARIABLE)
+    recorder = _adopt(given, params, root) if given else begin(params, root=root)
+    if name:
+        recorder.client.update_run(recorder.run_id, name=name)
+    recorder.params(params.model_dump())
+    try:
+        yield recorder
+    except BaseException:
+        if not given:
+            recorder.end("FAILED")
+        raise
+    if not given:
+        recorder.end("FINISHED")
+
+
+def close_family(client: MlflowClient, run_id: str, status: str, *, error: str = "") -> None:
+    """End a run, and its children that are still running, with `status`."""
+    run = client.get_run(run_id)
+    children = client.search_runs(
+        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'RUNNING'"
+    )
+    for member in [*children, run]:
+        if error:
+            client.set_tag(member.info.run_id, "error", error[:5000])
+        client.set_terminated(member.info.run_id, status)
+
+
+def attach(client: MlflowClient, run_id: str, paths: Sequence[Path]) -> None:
+    """Log files to a run's root."""
+    for path in paths:
+        client.log_artifact(run_id, str(path))
+
+
+def finished(client: MlflowClient, run_id: str) -> bool:
+    """True when the run is still there and FINISHED."""
+    try:
+        run = client.get_run(run_id)
+    except Exception:
+        return False
+    return bool(
+        run.info.status == RunStatus.to_string(RunStatus.FINISHED) and run.info.lifecycle_stage == "active"
+    )
+
+
+def _adopt(run_id: str, params: PhaseParams, root: Path) -> Recorder:
+    client = connect(root)
+    run = client.get_run(run_id)
+    if run.data.tags.get("phase") != params.phase:
+        raise ParameterError(
+            "E215", f"run {run_id} is of phase {run.data.tags.get('phase')!r}, expected {params.phase!r}"
+        )
+    return Recorder(
+        client, run_id, run.info.experiment_id, collect(root, root / "notebooks" / params.notebook)
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value)
