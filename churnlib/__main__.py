@@ -1,0 +1,93 @@
+"""The command line: ``python -m churnlib run --study streamflow``. Make's verbs call it."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from churnlib import launch, store
+from churnlib.errors import ChurnError
+from churnlib.params import PHASES
+from churnlib.results import FinalizeResult, LineageResult, read_result
+
+STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status of one command; errors are one screen on stderr, never a bare stack."""
+    chosen = _parser().parse_args(arguments)
+    for number, status in STOPPED.items():
+        if number != signal.SIGINT:
+            signal.signal(number, lambda *_, status=status: sys.exit(status))
+    try:
+        action: Callable[[argparse.Namespace], None] = chosen.action
+        action(chosen)
+    except ChurnError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return STOPPED[signal.SIGINT]
+    return 0
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    from churnlib.execute import terminal_line
+    from churnlib.pipeline.runner import run_study
+    from churnlib.summary import champion_summary, where_to_read
+
+    root = store.project_root()
+    done = run_study(root, chosen.study, until=chosen.phase, force=chosen.force, say=terminal_line)
+    folders = {item.plan.phase: item.plan.output for item in done}
+    if "lineage" in folders:
+        lineage = read_result(folders["lineage"] / "result.json", LineageResult)
+        finalize = read_result(folders["finalize"] / "result.json", FinalizeResult)
+        print(f"\n{champion_summary(lineage, finalize)}\n")
+    print(where_to_read([item.report for item in done], root))
+
+
+def _report(_chosen: argparse.Namespace) -> None:
+    from churnlib.pipeline.reports import write_index
+
+    print(write_index(store.project_root()))
+
+
+def _diff(chosen: argparse.Namespace) -> None:
+    from churnlib import nbdiff
+
+    print(nbdiff.diff(chosen.a, chosen.b))
+
+
+def _lab(_chosen: argparse.Namespace) -> None:
+    launch.replace_process(launch.lab_command(store.project_root()))
+
+
+def _ui(chosen: argparse.Namespace) -> None:
+    launch.replace_process(launch.ui_command(store.project_root(), chosen.port))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m churnlib", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="verb")
+    run = verbs.add_parser("run", help="run a study's phases as far as they are not up to date")
+    run.add_argument("--study", default="streamflow", help="a folder of params/")
+    run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")
+    run.add_argument("--force", action="store_true", help="run what is up to date, too")
+    run.set_defaults(action=_run)
+    verbs.add_parser("report", help="build the index page of the reports").set_defaults(action=_report)
+    diff = verbs.add_parser("diff", help="compare two executed notebooks")
+    diff.add_argument("a", type=Path)
+    diff.add_argument("b", type=Path)
+    diff.set_defaults(action=_diff)
+    verbs.add_parser("lab", help="open JupyterLab").set_defaults(action=_lab)
+    ui = verbs.add_parser("ui", help="open MLflow's pages")
+    ui.add_argument("--port", type=int, default=5000)
+    ui.set_defaults(action=_ui)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

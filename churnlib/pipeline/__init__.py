@@ -1,0 +1,1 @@
+"""The runner: phases in order, each one a notebook, a run and a published result."""
