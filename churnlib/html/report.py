@@ -1,0 +1,119 @@
+"""One executed notebook as one self-contained page."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import json
+import re
+from pathlib import Path
+
+import nbformat
+from nbconvert import HTMLExporter
+from nbconvert.filters.ansi import strip_ansi
+from traitlets.config import Config
+
+from churnlib import notebookfile
+from churnlib.html import words
+from churnlib.html.clean import clean_html
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+_HEADING = re.compile(r"\A\s*#\s+(?P<text>.+?)\s*#*\s*$", re.MULTILINE)
+_SHOWN = [
+    *("text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml"),
+    *notebookfile.RESULT_TYPES,
+    "text/plain",
+]
+_HIDDEN_TAGS = {"injected-parameters", "papermill-error-cell-tag", notebookfile.FAILURE_TAG}
+
+
+def to_html(executed: Path, *, title: str) -> str:
+    """A page that needs nothing else: prose first, code folded, the run's parameters as a table.
+
+    `title` stands above the notebook's own heading and names the study and the phase. No text in the notebook
+    can act: scripts, handlers and external addresses are taken out.
+    Raises `ParameterError` E207 if the file is not a notebook.
+    """
+    node = notebookfile.read(executed, code="E207")
+    resources = {"report": _header(node, title)}
+    page, _ = _exporter().from_notebook_node(_shown_part(node), resources=resources)
+    return page
+
+
+def question_of(node: nbformat.NotebookNode) -> str:
+    """The notebook's first heading, as plain text; empty if it does not begin with one."""
+    for cell in node.cells:
+        if cell.cell_type == "markdown" and notebookfile.FAILURE_TAG not in notebookfile.tags(cell):
+            found = _HEADING.match(cell.source)
+            return re.sub(r"[*_`]", "", found["text"]) if found else ""
+    return ""
+
+
+def status_of(node: nbformat.NotebookNode) -> str:
+    """The runner's status, or `unknown` for a notebook that the runner did not execute."""
+    status = node.metadata.get("churn", {}).get("status")
+    return status if status in words.STATUS_WORDS else "unknown"
+
+
+def started_at(node: nbformat.NotebookNode) -> datetime.datetime | None:
+    """When the run began, if it is known."""
+    text = node.metadata.get("papermill", {}).get("start_time")
+    return datetime.datetime.fromisoformat(text) if text else None
+
+
+def seconds_of(node: nbformat.NotebookNode) -> float | None:
+    """How long the run took, if it is known."""
+    seconds = node.metadata.get("papermill", {}).get("duration")
+    return None if seconds is None else float(seconds)
+
+
+def stylesheet() -> str:
+    """The style of all our pages."""
+    return (TEMPLATES / "report" / "report.css").read_text(encoding="utf-8")
+
+
+def _exporter() -> HTMLExporter:
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+        config=Config({"NbConvertBase": {"display_data_priority": _SHOWN}}),
+        template_name="report",
+        extra_template_basedirs=[str(TEMPLATES)],
+        sanitize_html=True,
+        exclude_anchor_links=True,
+    )
+    for name, function in (("clean", clean_html), ("plain", strip_ansi), ("pretty_json", _pretty_json)):
+        exporter.register_filter(name, function)  # type: ignore[no-untyped-call]
+    return exporter
+
+
+def _header(node: nbformat.NotebookNode, title: str) -> dict[str, object]:
+    failure = [cell.source for cell in node.cells if notebookfile.FAILURE_TAG in notebookfile.tags(cell)]
+    parameters = notebookfile.effective(node.cells)
+    status = status_of(node)
+    return {
+        "title": title,
+        "question": question_of(node) or title,
+        "status": status,
+        "status_words": words.STATUS_WORDS[status],
+        "started": words.moment(started_at(node)),
+        "duration": words.duration(seconds_of(node)),
+        "failure": failure[0] if failure else "",
+        "parameters": [(p.name, p.help, words.value(p.value)) for p in parameters],
+        "css": stylesheet(),
+    }
+
+
+def _shown_part(node: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without what the header speaks for, its heading, and outputs that need a script."""
+    shown = copy.deepcopy(node)
+    shown.cells = [cell for cell in shown.cells if _HIDDEN_TAGS.isdisjoint(notebookfile.tags(cell))]
+    for cell in shown.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if "data" not in out or set(_SHOWN) & set(out.data)]
+    if question_of(shown):
+        first = next(cell for cell in shown.cells if cell.cell_type == "markdown")
+        first.source = _HEADING.sub("", first.source, count=1)
+    return shown
+
+
+def _pretty_json(data: object) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False)
