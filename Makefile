@@ -82,7 +82,7 @@ lock: env  ## Follow pyproject.toml in requirements.lock (UPGRADE=pandas takes i
 	@$(LOCK) $(addprefix --upgrade-package ,$(UPGRADE)) -o requirements.lock
 
 clean:  ## Remove build/ and caches; the recorded runs and .venv stay
-	@rm -rf build .mypy_cache .ruff_cache .pytest_cache && find churnlib tests tools bench -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf build .mypy_cache .ruff_cache .pytest_cache && find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## This list
 	@awk 'BEGIN { FS = ":.*## *" } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile

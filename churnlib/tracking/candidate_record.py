@@ -82,14 +82,14 @@ def record_candidate(
     )
 
 
-def metrics_table(candidate: Candidate, judged: Judged) -> pd.DataFrame:
+def metrics_table(val_metrics: Mapping[str, float], test_metrics: Mapping[str, float]) -> pd.DataFrame:
     """One row per metric, columns validation and test."""
-    names = [name.removeprefix("val_") for name in candidate.val_metrics]
+    names = [name.removeprefix("val_") for name in val_metrics]
     return pd.DataFrame(
         {
             "metric": names,
-            "validation": [candidate.val_metrics[f"val_{name}"] for name in names],
-            "test": [judged.metrics[f"test_{name}"] for name in names],
+            "validation": [val_metrics[f"val_{name}"] for name in names],
+            "test": [test_metrics[f"test_{name}"] for name in names],
         }
     ).round(4)
 

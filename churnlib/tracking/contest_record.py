@@ -137,6 +137,19 @@ def result_of(
     )
 
 
+def leaderboard(table: pd.DataFrame) -> pd.DataFrame:
+    """The summary table with the columns that a person compares, best first."""
+    scores = ["name", "val_auc", "val_avg_precision", "val_log_loss", "val_f1", "best_iteration"]
+    known = {*scores, "index", "run_id", "train_time_seconds", *SHARED_SETTINGS}
+    tuned = [name for name in table.columns if name not in known and not name.startswith("val_")]
+    return table[[*scores, *tuned]].round(4)
+
+
+def settings_table(search: SearchResult) -> pd.DataFrame:
+    """The winner's settings: columns setting, value."""
+    return pd.DataFrame(sorted(search.best_settings.items()), columns=["setting", "value"])
+
+
 def curves_of(trained: Sequence[Trained]) -> dict[str, pd.DataFrame]:
     """Each configuration's learning curves by its name."""
     return {item.entrant.name: item.fitted.curves for item in trained}
