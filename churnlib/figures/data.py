@@ -9,20 +9,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from churnlib.data.profile import wilson
+from churnlib.figures.groups import GROUPS, MEASURED, draw_groups
 from churnlib.figures.style import (
     BLUE,
-    CHURNED,
     GREY,
     MOST,
     ORANGE,
     PALE,
-    STAYED,
+    WIDTH,
     as_percent,
     entitle,
+    fitted,
     label,
     new_figure,
     panels,
@@ -31,10 +32,7 @@ from churnlib.figures.style import (
     styled,
 )
 
-GROUPS = (("stayed", 0, STAYED), ("churned", 1, CHURNED))
-FEW = 12  # up to so many distinct numbers, each has its own bars
-LEVELS = 8  # categories shown one by one; the rest are added up as "other"
-BINS = 24
+FEW = 12  # bins per feature; of more, those with the most rows are shown
 RARE = 0.005  # a bin with a smaller share of the rows has an interval as wide as the page
 
 
@@ -49,16 +47,16 @@ def distributions(
     shown = list(columns)[:MOST]
     if not shown:
         return statement("Do leavers look different?", "There is no feature column to show.")
-    figure, axes = panels(len(shown), across=4, height=1.75)
+    # Names of levels take inches from their panel and from its title; without them four stand abreast.
+    slim = len(shown) > 3 and all(kinds[column] in MEASURED for column in shown)
+    across, margin = (4, 0.35) if slim else (3, 0.95)
+    figure, axes = panels(len(shown), across=across, height=1.75)
+    cols = min(across, len(shown))
     for panel, column in zip(axes, shown, strict=True):
-        _distribution(panel, table[column], np.asarray(y), kinds[column])
-        # Shifted left: the longest of our own names is wider than a quarter of the page allows.
-        panel.set_title(
-            label(column, 27 * 4 // min(len(shown), 4)), x=-0.14 if len(shown) > 3 else 0, size=8.5
-        )
-    colours = {name: colour for name, _, colour in GROUPS}
+        draw_groups(panel, table[column], np.asarray(y), kinds[column])
+        panel.set_title(fitted(column, 8.5, WIDTH / cols - margin), x=-0.14 if slim else 0, size=8.5)
     figure.legend(
-        handles=[_swatch(axes[0], colour) for colour in colours.values()],
+        handles=[Patch(color=colour) for _, _, colour in GROUPS],
         labels=[f"{name} ({(np.asarray(y) == k).sum():,} rows)" for name, k, _ in GROUPS],
         loc="outside lower left",
         ncols=2,
@@ -70,84 +68,6 @@ def distributions(
         f"{note}Each colour adds up to 100%; bands and whiskers are 95% intervals of a share.",
     )
     return figure
-
-
-def _swatch(axes: Axes, colour: str) -> Any:
-    return axes.fill_between([], [], color=colour)
-
-
-def _distribution(axes: Axes, values: pd.Series[Any], y: NDArray[Any], kind: str) -> None:
-    missing = float(values.isna().mean()) if len(values) else 0.0
-    known, churned = values[values.notna()], y[values.notna().to_numpy()]
-    as_percent(axes.xaxis if kind not in ("number", "integer", "date") else axes.yaxis)
-    if kind == "date":
-        dates = pd.to_datetime(known).dt.tz_localize(None)
-        _histogram(axes, dates.to_numpy("datetime64[s]").astype(float) / 86_400, churned)
-        axes.xaxis.set_major_locator(MaxNLocator(2))
-        axes.xaxis.set_major_formatter(lambda day, _: str(np.datetime64(round(day), "D")))
-    elif kind not in ("number", "integer"):
-        _bars(axes, _top_levels(known), churned, upright=False)
-    elif known.nunique() <= FEW:
-        _bars(axes, known.astype(float), churned, upright=True)
-    else:
-        _histogram(axes, known.to_numpy(dtype=float), churned)
-    if missing:
-        axes.set_xlabel(f"{missing:.1%} missing", color=GREY, size=8)
-
-
-def _histogram(axes: Axes, values: NDArray[Any], y: NDArray[Any]) -> None:
-    """Two step lines with bands; values beyond the middle 99 % are counted in the outermost bins."""
-    edges = _edges(values)
-    for name, k, colour in GROUPS:
-        counts, _ = np.histogram(np.clip(values[y == k], edges[0], edges[-1]), edges)
-        total = max(counts.sum(), 1)
-        axes.stairs(counts / total, edges, baseline=None, color=colour, linewidth=1.4, label=name)
-        bottom, top = wilson(counts.astype(float), np.full(len(counts), total))
-        axes.stairs(top, edges, baseline=bottom, fill=True, color=colour, alpha=0.2, linewidth=0)
-    axes.set_ylim(bottom=0)
-
-
-def _edges(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Bin edges; bins of whole numbers are equally many numbers wide, or a comb of false gaps appears."""
-    low, high = np.quantile(values, [0.005, 0.995]) if len(values) else (0.0, 1.0)
-    if (values != np.round(values)).any():
-        return np.linspace(low, high if high > low else low + 1, BINS + 1)
-    step = max(1, int(np.ceil((high - low + 1) / BINS)))
-    first = np.floor(low) - 0.5
-    return np.arange(first, np.ceil(high) + step + 0.5, step)
-
-
-def _bars(axes: Axes, levels: pd.Series[Any], y: NDArray[Any], *, upright: bool) -> None:
-    """Two bars per level: numbers go along the x axis, categories down the y axis."""
-    counts = pd.crosstab(levels, y).reindex(columns=[0, 1], fill_value=0)
-    if not upright:
-        order = levels.value_counts().index
-        counts = counts.loc[[*(o for o in order if o != "other"), *(o for o in order if o == "other")]]
-    at = np.arange(len(counts))
-    for name, k, colour in GROUPS:
-        total = max(int(counts[k].sum()), 1)
-        shares, place = counts[k].to_numpy() / total, at + (k - 0.5) * 0.38
-        low, high = wilson(counts[k].to_numpy(dtype=float), np.full(len(at), total))
-        if upright:
-            axes.bar(place, shares, 0.38, color=colour, label=name)
-            axes.vlines(place, low, high, colors="black", linewidth=0.8)
-        else:
-            axes.barh(place, shares, 0.38, color=colour, label=name)
-            axes.hlines(place, low, high, colors="black", linewidth=0.8)
-    names = [f"{level:g}" if upright else label(level, 14) for level in counts.index]
-    if upright:
-        axes.set_xticks(at, names, size=7)
-        axes.grid(visible=False, axis="x")
-    else:
-        axes.set_yticks(at, names, size=7)
-        axes.set_ylim(len(at) - 0.4, -0.6)
-        axes.grid(visible=False, axis="y")
-
-
-def _top_levels(values: pd.Series[Any]) -> pd.Series[Any]:
-    text = values.astype(str)
-    top = text.value_counts().index[:LEVELS]
-    return text.where(text.isin(top), "other")
 
 
 @styled
@@ -184,10 +104,15 @@ def _churn_rates(axes: Axes, name: str, bins: pd.DataFrame) -> None:
     common = bins[bins["rows"] >= RARE * bins["rows"].sum()].reset_index(drop=True)
     kept = common.loc[common["rows"].sort_values(ascending=False, kind="stable").index[:FEW].sort_values()]
     rows_with_intervals(
-        axes, [label(text, 18) for text in kept["label"]], kept["churn_rate"], kept["low"], kept["high"], BLUE
+        axes,
+        [fitted(text, 7, 0.95) for text in kept["label"]],
+        kept["churn_rate"],
+        kept["low"],
+        kept["high"],
+        BLUE,
     )
     axes.axvline(overall, color=GREY, linestyle="--", linewidth=1)
-    axes.set_title(label(name, 28), size=8.5)
+    axes.set_title(fitted(name, 8.5, 1.88), size=8.5)
     if len(kept) < len(bins):
         axes.set_xlabel(f"{len(kept)} of {len(bins)} bins", color=GREY, size=8)
     axes.tick_params(axis="y", labelsize=7)

@@ -114,7 +114,10 @@ def calibration(y_true: NDArray[Any], p: NDArray[np.float64], bins: int = 10) ->
     low, high = wilson(churned, size)
     figure, axes = new_figure(2, 1, height=5.6, heights=(3, 1), sharex=True)
     curve, scores = axes[:, 0]
-    end, top = min(1.0, 1.05 * float(p.max())), min(1.0, 1.1 * max(float(high.max()), float(predicted.max())))
+    end, top = (
+        min(1.0, 1.05 * float(p.max()) or 1.0),
+        min(1.0, 1.1 * max(float(high.max()), float(predicted.max()))),
+    )
     curve.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as predicted")
     curve.vlines(predicted, low, high, colors=BLUE, linewidth=2, alpha=0.55)
     curve.plot(predicted, churned / size, "o-", color=BLUE, linewidth=1, label="observed, 95% interval")

@@ -18,6 +18,7 @@ from churnlib.figures.style import (
     VERMILLION,
     WIDTH,
     entitle,
+    fitted,
     label,
     new_figure,
     styled,
@@ -113,13 +114,6 @@ def _wrapped(text: str, width: float) -> list[str]:
     return textwrap.wrap(text, letters)
 
 
-def _on_one_line(text: str, size: float, width: float) -> str:
-    letters = len(text) or 1
-    while text_width(label(text, letters), size) > width:
-        letters -= 1
-    return label(text, letters)
-
-
 def _connect(axes: Axes, boxes: Sequence[_Box]) -> None:
     """Arrows down the chain, and a line from each side node back to its main node."""
     above: _Box | None = None
@@ -164,7 +158,8 @@ def _draw(axes: Axes, box: _Box) -> None:
     )
     left, width = box.left + INDENT, box.width - INDENT - PADDING
     baseline = box.top + PADDING + 0.12
-    name, title = _on_one_line(box.node.name, 8, width), _on_one_line(box.node.title, 9.5, width)
+    name = fitted(box.node.name, 8, width, bold=True)
+    title = fitted(box.node.title, 9.5, width, bold=True)
     axes.text(left, baseline, name, color=colour, size=8, weight="bold")
     axes.text(
         left,

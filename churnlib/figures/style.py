@@ -163,11 +163,26 @@ def label(text: object, most: int = 30) -> str:
     return f"{line[:head]}…{line[len(line) - (most - 1 - head) :]}"
 
 
-def text_width(text: str, size: float) -> float:
-    """The width in inches of one line of `size` points, set in bold: plain type is never wider."""
-    font = font_manager.get_font(font_manager.findfont(f"{FONT}:bold"))
-    font.set_size(size, 72)
-    return sum(font.load_char(ord(sign)).linearHoriAdvance for sign in text) / 65_536 / 72
+def fitted(text: object, size: float, width: float, *, bold: bool = False) -> str:
+    """The text as one `label` that is no wider than `width` inches in type of `size` points."""
+    line = label(text, 300)
+    letters = len(line)
+    while text_width(label(line, letters), size, bold=bold) > width:
+        letters -= 1
+    return label(line, letters)
+
+
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """The width in inches of one line of type of `size` points."""
+    return sum(_advance(sign, bold) for sign in text) * size / 72
+
+
+@cache
+def _advance(sign: str, bold: bool) -> float:
+    """The width of one glyph, in units of the type size."""
+    font = font_manager.get_font(font_manager.findfont(f"{FONT}:bold" if bold else FONT))
+    font.set_size(100, 72)
+    return font.load_char(ord(sign)).linearHoriAdvance / 65_536 / 100
 
 
 @cache

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from IPython.utils.capture import capture_output
+from matplotlib.figure import Figure
+from PIL import Image
+
+from churnlib.figures import style
+from churnlib.figures.final import confusion
+
+MATRIX = np.array([[40, 10], [5, 20]])
+
+
+def test_short_names_are_shown_as_they_are() -> None:
+    assert style.label("$x_1$ <script>") == "$x_1$ <script>"
+
+
+def test_long_names_keep_both_ends_and_the_promised_length() -> None:
+    shortened = style.label("hours_watched_in_the_last_" + "x" * 60 + "_30d", 20)
+    assert len(shortened) == 20
+    assert shortened.startswith("hours_watc") and shortened.endswith("_30d") and "…" in shortened
+
+
+def test_line_breaks_and_unknown_glyphs_leave_one_readable_line() -> None:
+    assert style.label("two\nlines\t日") == "two lines □"
+
+
+def test_a_dollar_pair_is_drawn_as_text_and_not_as_a_formula() -> None:
+    figure = style.statement("Is $\\frac{$ a formula?", "")
+    assert Image.open(io.BytesIO(figure.png())).size == (1800, 180)  # type: ignore[attr-defined]
+
+
+def test_wide_letters_are_measured_wider() -> None:
+    assert style.text_width("MMMM", 9) > 2 * style.text_width("iiii", 9)
+
+
+def test_figures_neither_read_nor_leave_global_settings() -> None:
+    plain = confusion(MATRIX)
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "black", "text.usetex": True}):
+        before = dict(mpl.rcParams)
+        loud = confusion(MATRIX)
+        pixels = loud.png()  # type: ignore[attr-defined]
+        assert dict(mpl.rcParams) == before
+    assert pixels == plain.png()  # type: ignore[attr-defined]
+
+
+def test_the_same_result_gives_the_same_bytes() -> None:
+    assert confusion(MATRIX).png() == confusion(MATRIX).png()  # type: ignore[attr-defined]
+
+
+def test_figures_do_not_need_pyplot() -> None:
+    code = (
+        "import sys; from churnlib.figures import data, final, lineage, registry, search; "
+        "final.confusion(__import__('numpy').eye(2)).png(); print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_jupyter_gets_a_png_at_half_its_pixels_with_the_question_as_alternative_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: dict[str, Any] = {}
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.update(options, data=data))
+    figure = confusion(MATRIX)
+    with capture_output():
+        figure._ipython_display_()  # type: ignore[attr-defined]
+    about = shown["metadata"]["image/png"]
+    pixels = Image.open(io.BytesIO(shown["data"]["image/png"])).size
+    assert pixels == (2 * about["width"], 2 * about["height"])
+    assert about["width"] == 900
+    assert about["alt"] == shown["data"]["text/plain"] == "Who is flagged, and who slips through?"
+
+
+def test_saving_by_others_keeps_the_style() -> None:
+    figure = confusion(MATRIX)
+    with mpl.rc_context({"xtick.labelsize": 40}):
+        buffer = io.BytesIO()
+        Figure.savefig(figure, buffer, format="png")
+    assert figure.axes[0].get_xticklabels()[0].get_fontsize() == 8
