@@ -1,0 +1,134 @@
+"""Worlds to test in: whole small projects in a temporary folder, each with a store of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+PHASES = ("data", "search", "finalize", "registry", "lineage")
+# The notebooks' own quick defaults, smaller still.
+QUICK: dict[str, dict[str, Any]] = {
+    "data": {"n_rows": 2000},
+    "search": {
+        "n_estimators": 20,
+        "early_stopping_rounds": 5,
+        "configurations": [
+            {"learning_rate": 0.3, "max_depth": 2},
+            {"learning_rate": 0.3, "max_depth": 4},
+            {"learning_rate": 0.1, "max_depth": 3},
+        ],
+    },
+    "finalize": {"sample_rows": 20},
+    "registry": {},
+    "lineage": {},
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder as a clone would be: notebooks, params and lock, committed to git."""
+
+    root: Path
+
+    def edit(self, study: str, phase: str, **changes: Any) -> Path:
+        """Change parameters of a study's phase; a value of ``...`` removes the parameter."""
+        path = self.root / "params" / study / f"{phase}.yml"
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) | changes
+        kept = {name: value for name, value in values.items() if value is not ...}
+        path.write_text(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        return path
+
+    def study(self, name: str, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """A new study, copied from streamflow's folder as the README says, with `changes` per phase."""
+        shutil.copytree(self.root / "params" / "streamflow", self.root / "params" / name)
+        for phase in PHASES:
+            values = yaml.safe_load((self.root / "params" / name / f"{phase}.yml").read_text("utf-8"))
+            renamed = {
+                key: value.replace("streamflow", name)
+                if isinstance(value, str) and key != "source"
+                else value
+                for key, value in values.items()
+            }
+            self.edit(name, phase, **(renamed | dict(changes.get(phase, {}))))
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a command in this project: nothing of the caller's tracking."""
+        return {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "CHURN_"))}
+
+    def churnlib(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """``python -m churnlib …`` in this project."""
+        return subprocess.run(
+            [sys.executable, "-m", "churnlib", *arguments],
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def git(self, *arguments: str) -> str:
+        """What git prints in this project."""
+        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=self.root, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh embedded store to copy: making its tables takes seconds."""
+    from churnlib.tracking.connection import EMBEDDED, make_embedded
+
+    folder = tmp_path_factory.mktemp("store")
+    make_embedded(folder)
+    return folder / EMBEDDED
+
+
+@pytest.fixture(scope="session")
+def new_project(empty_store: Path) -> Callable[[Path], Project]:
+    """Makes a project in a folder: the repository's notebooks, lock and default study, committed."""
+
+    def make(root: Path) -> Project:
+        root.mkdir(parents=True, exist_ok=True)
+        for name in ("notebooks", "params"):
+            ignored = shutil.ignore_patterns(".ipynb_checkpoints")
+            shutil.copytree(REPOSITORY / name, root / name, ignore=ignored)
+        for name in ("requirements.lock", ".gitignore"):
+            shutil.copy(REPOSITORY / name, root / name)
+        shutil.copy(empty_store, root / empty_store.name)
+        project = Project(root)
+        project.git("init", "--quiet", "--initial-branch=main")
+        project.git("add", ".")
+        project.git("commit", "--quiet", "--message", "A project")
+        return project
+
+    return make
+
+
+@pytest.fixture
+def project(tmp_path: Path, new_project: Callable[[Path], Project]) -> Project:
+    """A project whose default study is quick."""
+    made = new_project(tmp_path / "project")
+    for phase, changes in QUICK.items():
+        made.edit("streamflow", phase, **changes)
+    made.git("commit", "--quiet", "--all", "--message", "Quick")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def no_tracking_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests never write to the store that the developer's environment names."""
+    for name in ("MLFLOW_TRACKING_URI", "CHURN_RUN_ID", "CHURN_STAGING_DIR"):
+        monkeypatch.delenv(name, raising=False)

@@ -1,0 +1,236 @@
+"""The default study as it stands in params/, run twice by the command line in two clean projects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from churnlib.results import (
+    DataResult,
+    FinalizeResult,
+    LineageResult,
+    RegistryResult,
+    SearchResult,
+    read_result,
+)
+from tests.conftest import PHASES, Project
+
+# Measured with the locked versions; in the order of the configurations in params/streamflow/search.yml.
+VALIDATION_AUC = [
+    0.6853,
+    0.6800,
+    0.6689,
+    0.6828,
+    0.6800,
+    0.6754,
+    0.6810,
+    0.6797,
+    0.6778,
+    0.6804,
+    0.6787,
+    0.6738,
+]
+
+
+@pytest.fixture(scope="module")
+def ran(
+    tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Path], Project]
+) -> tuple[Project, str]:
+    """The project after one run, and what the run printed."""
+    project = new_project(tmp_path_factory.mktemp("one") / "clone")
+    done = project.churnlib("run", timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return project, done.stdout
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Path], Project]) -> Project:
+    """Another clean project after a forced run."""
+    project = new_project(tmp_path_factory.mktemp("two") / "clone with a space")
+    done = project.churnlib("run", "--force", timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return project
+
+
+def result[R: (DataResult, SearchResult, FinalizeResult, RegistryResult, LineageResult)](
+    project: Project, kind: type[R]
+) -> R:
+    return read_result(project.root / "build" / "streamflow" / kind.phase / "result.json", kind)
+
+
+def client_of(project: Project) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+
+
+def test_data_has_the_measured_rows_churn_rate_and_ceiling(ran: tuple[Project, str]) -> None:
+    data = result(ran[0], DataResult)
+    assert {name: split.rows for name, split in data.splits.items()} == {
+        "train": 35020,
+        "val": 7480,
+        "test": 7500,
+    }
+    churned = sum(split.rows * split.target_rate for split in data.splits.values())
+    assert churned / 50_000 == pytest.approx(0.19768, abs=1e-9)
+    assert round(data.ceiling_val_auc or 0, 4) == 0.6882
+    assert round(data.ceiling_test_auc or 0, 4) == 0.6793
+
+
+def test_search_has_the_measured_aucs_and_takes_the_best_child(ran: tuple[Project, str]) -> None:
+    search = result(ran[0], SearchResult)
+    assert [round(child.val_auc, 4) for child in search.children] == VALIDATION_AUC
+    assert search.best_name == "xgb-01-lr0.1-d4"
+    assert search.best_child_run_id == search.children[0].run_id
+
+
+def test_finalize_has_the_measured_test_auc_from_the_same_booster(ran: tuple[Project, str]) -> None:
+    search, finalize = result(ran[0], SearchResult), result(ran[0], FinalizeResult)
+    assert round(finalize.test_metrics["test_auc"], 4) == 0.6729
+    assert finalize.booster_sha256 == search.children[0].booster_sha256
+    assert finalize.name == "xgb-final-best-lr0.1-d4"
+    assert finalize.best_child_run_id == search.best_child_run_id
+
+
+def test_registered_model_predicts_what_was_recorded(ran: tuple[Project, str]) -> None:
+    registry = result(ran[0], RegistryResult)
+    assert (registry.version, registry.newly_registered, registry.compared_rows) == (1, True, 200)
+    assert registry.largest_difference == 0.0
+    champion = client_of(ran[0]).get_model_version_by_alias("streamflow-churn-predictor", "champion")
+    assert champion.run_id == result(ran[0], FinalizeResult).run_id
+
+
+def test_every_link_of_the_lineage_is_recomputed(ran: tuple[Project, str]) -> None:
+    lineage = result(ran[0], LineageResult)
+    assert [link.name for link in lineage.links if link.status != "equal"] == []
+    assert len(lineage.links) == 13
+
+
+def test_summary_names_the_champion_and_the_reports(ran: tuple[Project, str]) -> None:
+    assert "streamflow-churn-predictor@champion = version 1" in ran[1]
+    assert "AUC 0.6729" in ran[1]
+    assert ran[1].count("val_auc") == 12
+    for phase in PHASES:
+        assert f"build/streamflow/{phase}/" in ran[1]
+
+
+def test_every_run_carries_data_code_and_executed_notebook(ran: tuple[Project, str]) -> None:
+    project = ran[0]
+    client = client_of(project)
+    experiment = client.get_experiment_by_name("streamflow-churn-xgb-v3")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == len(PHASES) + 12
+    head = project.git("rev-parse", "HEAD")
+    for run in runs:
+        tags = run.data.tags
+        assert run.info.status == "FINISHED"
+        assert tags["mlflow.source.git.commit"] == tags["git_commit"] == head
+        assert tags["git_dirty"] == "false" and tags["git_branch"] == "main"
+        assert len(tags["lock_sha256"]) == len(tags["notebook_sha256"]) == 64
+        assert (tags["train_rows"], tags["val_rows"], tags["test_rows"]) == ("35020", "7480", "7500")
+        assert len(tags["data_hash"]) == 16 and tags["feature_count"] == "19"
+        assert {item.dataset.name for item in run.inputs.dataset_inputs} == {
+            "streamflow-train",
+            "streamflow-val",
+            "streamflow-test",
+        }
+        held = {item.path for item in client.list_artifacts(run.info.run_id)}
+        assert {"data_schema.json", "environment.json"} <= held
+        if "phase" in tags:
+            name = Path(tags["mlflow.source.name"]).name
+            assert {name, name.replace(".ipynb", ".html"), "result.json"} <= held
+
+
+def test_children_carry_the_parameters_that_were_used(ran: tuple[Project, str]) -> None:
+    client = client_of(ran[0])
+    child = client.get_run(result(ran[0], SearchResult).children[8].run_id)
+    assert child.info.run_name == "xgb-09-lr0.03-d7"
+    assert child.data.tags["model_type"] == "XGBClassifier" and child.data.tags["search_index"] == "9"
+    wanted = {"learning_rate": "0.03", "max_depth": "7", "n_estimators": "3000", "scale_pos_weight": "1"}
+    assert {name: child.data.params[name] for name in wanted} == wanted
+    assert {
+        "val_auc", "val_f1", "val_precision", "val_recall", "val_avg_precision", "val_log_loss",
+        "best_iteration", "train_time_seconds",
+    } <= set(child.data.metrics)  # fmt: skip
+    assert child.outputs.model_outputs
+
+
+def test_search_parent_names_its_winner(ran: tuple[Project, str]) -> None:
+    search = result(ran[0], SearchResult)
+    parent = client_of(ran[0]).get_run(search.run_id)
+    assert parent.info.run_name == "xgb-grid-search-2024-03"
+    wanted = {
+        "purpose": "hyperparameter_search",
+        "search_method": "grid",
+        "total_configs": "12",
+        "model_family": "xgboost",
+        "best_child_run_id": search.best_child_run_id,
+    }
+    assert {name: parent.data.tags[name] for name in wanted} == wanted
+    assert parent.data.metrics["best_val_auc"] == search.best_val_auc
+
+
+def test_second_run_skips_what_is_unchanged_and_registers_nothing(ran: tuple[Project, str]) -> None:
+    project = ran[0]
+    before = result(project, FinalizeResult).run_id
+    done = project.churnlib("run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("skipped") == 4
+    assert result(project, FinalizeResult).run_id == before
+    assert len(client_of(project).search_model_versions("name = 'streamflow-churn-predictor'")) == 1
+
+
+def test_two_clean_projects_give_the_same_data_boosters_metrics_and_predictions(
+    ran: tuple[Project, str], again: Project
+) -> None:
+    one, two = ran[0], again
+    assert result(one, DataResult).fingerprint == result(two, DataResult).fingerprint
+    splits = [
+        {name: split.fingerprint for name, split in result(p, DataResult).splits.items()} for p in (one, two)
+    ]
+    assert splits[0] == splits[1]
+    boosters = [[child.booster_sha256 for child in result(p, SearchResult).children] for p in (one, two)]
+    assert boosters[0] == boosters[1] and len(set(boosters[0])) == 12
+    finals = [result(p, FinalizeResult) for p in (one, two)]
+    assert finals[0].booster_sha256 == finals[1].booster_sha256
+    assert finals[0].val_metrics == finals[1].val_metrics and finals[0].test_metrics == finals[1].test_metrics
+    assert finals[0].threshold == finals[1].threshold
+    assert finals[0].test_predictions_sha256 == finals[1].test_predictions_sha256
+    assert finals[0].sample_predictions_sha256 == finals[1].sample_predictions_sha256
+
+
+def test_model_holds_no_pickle_and_scores_without_the_project(
+    ran: tuple[Project, str], tmp_path: Path
+) -> None:
+    project = ran[0]
+    finalize = result(project, FinalizeResult)
+    folder = next((project.root / "mlartifacts").rglob(f"{finalize.model_id}/artifacts"))
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"artifacts/model.ubj", "artifacts/scorer.json", "churn_model.py", "MLmodel"} <= names
+    assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))]
+    assert "churnlib" not in "".join(
+        line for line in (folder / "churn_model.py").read_text("utf-8").splitlines() if "import" in line
+    )
+    requirements = (folder / "requirements.txt").read_text("utf-8").split()
+    assert {line.split("==")[0] for line in requirements} == {"mlflow", "numpy", "pandas", "xgboost"}
+    example = json.loads((folder / "input_example.json").read_text("utf-8"))
+    assert len(example) == 3 and len(example[0]) == 19
+
+
+def test_test_predictions_are_the_recorded_metrics(ran: tuple[Project, str]) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    finalize = result(ran[0], FinalizeResult)
+    client = client_of(ran[0])
+    path = client.download_artifacts(finalize.run_id, "test_predictions.csv")
+    table = pd.read_csv(path)
+    assert list(table.columns) == ["y_true", "y_pred", "y_proba"] and len(table) == 7500
+    assert roc_auc_score(table["y_true"], table["y_proba"]) == pytest.approx(
+        finalize.test_metrics["test_auc"]
+    )
+    assert np.array_equal(table["y_pred"], table["y_proba"] >= finalize.threshold)
