@@ -1,39 +1,84 @@
-"""Opening JupyterLab and MLflow's pages: loopback only, nothing changed in the user's home."""
+"""Opening JupyterLab and MLflow's pages: for this machine only, whatever the user's own settings say."""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from churnlib.tracking.connection import make_embedded, tracking_uri
+from churnlib.errors import InfrastructureError, ParameterError
 
 HOST = "127.0.0.1"
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # without them only a text browser could be found
 
 
-def lab_command(root: Path) -> list[str]:
-    """The command that opens JupyterLab on the notebooks; sign-in by token stays on."""
-    return [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        f"--ServerApp.ip={HOST}",
-        f"--ServerApp.root_dir={root}",
+@dataclass(frozen=True)
+class Command:
+    """A program with its arguments, and what its environment has beyond the caller's."""
+
+    arguments: list[str]
+    environment: dict[str, str]
+
+
+def lab_command(root: Path, caller: Mapping[str, str] = os.environ) -> Command:
+    """JupyterLab on the notebooks; sign-in by token stays on, and it asks no question of its own.
+
+    Jupyter's settings are the project's, below build/: the user's own could switch the token off.
+    """
+    browser_less = sys.platform == "linux" and not any(caller.get(name) for name in _DISPLAYS)
+    arguments = [
+        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={HOST}", f"--ServerApp.root_dir={root}"),
+        "--ServerApp.allow_root=True",  # containers; Jupyter's warning is about servers that others reach
         "--LabApp.default_url=/lab/tree/notebooks/1_data.ipynb",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *(["--no-browser"] if browser_less else []),
     ]
+    environment = {
+        "JUPYTER_CONFIG_DIR": str(root / "build" / "jupyter"),
+        "JUPYTER_PREFER_ENV_PATH": "1",  # python3 is this environment's kernel, not one in the user's home
+    }
+    return Command(arguments, environment)
 
 
-def ui_command(root: Path, port: int) -> list[str]:
-    """The command that opens MLflow's pages on the store in use."""
-    make_embedded(root)
-    return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
-        *("--backend-store-uri", tracking_uri(root), "--default-artifact-root", str(root / "mlartifacts")),
-    ]
+def ui_command(root: Path, port: int) -> Command:
+    """MLflow's pages on the store in use; an address with a password in it stays out of the arguments.
+
+    Raises `ParameterError` E220 where the store has pages already, `InfrastructureError` E507 where the
+    port is taken.
+    """
+    from churnlib.tracking.connection import EMBEDDED, make_embedded, tracking_uri
+
+    uri = tracking_uri(root)
+    if uri.startswith(("http://", "https://")):
+        raise ParameterError("E220", "MLFLOW_TRACKING_URI names a server; open its address in a browser")
+    _require_free(port)
+    arguments = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
+    if uri == f"sqlite:///{root / EMBEDDED}":
+        make_embedded(root)
+        arguments += ["--default-artifact-root", str(root / "mlartifacts")]
+    environment = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return Command(arguments, environment)
 
 
-def replace_process(command: list[str]) -> None:
+def replace_process(command: Command) -> None:
     """Become `command`, so that Ctrl-C and signals reach it alone."""
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # MLFLOW_SERVER_… are a public server's settings: they could open this one to other hosts.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_SERVER_")}
     sys.stdout.flush()
-    os.execve(command[0], command, environment)  # noqa: S606 - a fixed program, no shell
+    environment = kept | command.environment
+    os.execve(command.arguments[0], command.arguments, environment)  # noqa: S606 - a fixed program, no shell
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise InfrastructureError(
+                "E507", f"port {port} cannot be used ({error}); name another one with --port"
+            ) from None

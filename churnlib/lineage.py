@@ -70,10 +70,10 @@ def compare_metrics(recorded_metrics: Mapping[str, float], found: Mapping[str, f
         kept = recorded_metrics.get(key)
         if kept is None:
             return differs("metrics", f"{key} is missing from the run; recomputed {value:.6f}")
-        if abs(kept - value) > TOLERANCE * max(abs(kept), abs(value)):
+        if not abs(kept - value) <= TOLERANCE * max(abs(kept), abs(value)):  # NaN differs, too
             return differs("metrics", f"{key}: the run says {kept:.6f}, its predictions give {value:.6f}")
     return equal(
-        "metrics", f"test AUC {found['test_auc']:.4f}, recomputed from {len(found)} metrics' predictions"
+        "metrics", f"test AUC {found['test_auc']:.4f}; {len(found)} metrics recomputed from the predictions"
     )
 
 

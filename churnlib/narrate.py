@@ -6,6 +6,7 @@ Each function returns Markdown. Names that come from data are escaped, so they s
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -20,15 +21,17 @@ PRINTED_CASE_STUDY = (
 
 
 def escaped(text: object) -> str:
-    """Text from data made safe to stand in Markdown: it stays text."""
-    return html.escape(str(text)).replace("*", "\\*").replace("`", "\\`")
+    """Text from data made safe to stand in Markdown: it stays text, on one line."""
+    plain = html.escape(" ".join(str(text).split()), quote=False)
+    return re.sub(r"[\\`*_\[\]!|~$#]", lambda mark: "&#92;" if mark[0] == "\\" else f"\\{mark[0]}", plain)
 
 
 def data_opening(rows: int, features: int, rate: float, warnings: int) -> str:
     """What came in, in one sentence."""
-    count = f"**{warnings} warning{'s' if warnings > 1 else ''}**, below"
-    noted = count if warnings else "nothing to warn about"
-    opening = f"**{rows:,} subscribers, {features} usable columns; {rate:.1%} of them left.**"
+    noted = f"**{_count(warnings, 'warning')}**, below" if warnings else "nothing to warn about"
+    opening = (
+        f"**{_count(rows, 'subscriber')}, {_count(features, 'usable column')}; {rate:.1%} of them left.**"
+    )
     return f"{opening} The checks found {noted}."
 
 
@@ -52,20 +55,22 @@ def search_verdict(table: pd.DataFrame, best_possible: float | None) -> str:
     text = (
         f"**{escaped(best['name'])} has the best validation AUC, {best['val_auc']:.4f}** "
         f"(95% interval {best['val_auc_low']:.4f} to {best['val_auc_high']:.4f}), "
-        f"of {len(table)} configurations."
+        f"of {_count(len(table), 'configuration')}."
     )
     if len(table) > 1:
         second = table.iloc[1]
         gap = best["val_auc"] - second["val_auc"]
         inside = int((table["val_auc"] >= best["val_auc_low"]).sum()) - 1
+        lie = "lies" if inside == 1 else "lie"
         text += (
             f" The second, {escaped(second['name'])}, is {gap:.4f} behind; {inside} of the other "
-            f"{len(table) - 1} lie within the winner's own interval, so the order of the leaders is "
+            f"{len(table) - 1} {lie} within the winner's own interval, so the order of the leaders is "
             "partly luck, and the winner's score is a little flattered by having been picked."
         )
     if best_possible is not None:
         gap = best_possible - best["val_auc"]
-        text += f" The best possible model reaches {best_possible:.4f}, {gap:.4f} more."
+        compared = f"{gap:.4f} more" if gap >= 0 else f"{-gap:.4f} less: the winner was lucky on these rows"
+        text += f" The best possible model reaches {best_possible:.4f}, {compared}."
     return text
 
 
@@ -99,8 +104,8 @@ def registry_verdict(result: RegistryResult) -> str:
     )
     return (
         f"**{escaped(result.model_name)}@{escaped(result.alias)} is version {result.version}** ({how}). "
-        f"Loaded the way a deployment loads it, it scored {result.compared_rows} recorded subscribers: "
-        f"{same}."
+        "Loaded the way a deployment loads it, it scored "
+        f"{_count(result.compared_rows, 'recorded subscriber')}: {same}."
     )
 
 
@@ -113,6 +118,11 @@ def lineage_verdict(alias: str, version: int, finalize: FinalizeResult, links: S
     if count["recorded"]:
         proof += f"; {count['recorded']} could only be read from the record"
     if count["differs"]:
-        proof += f"; **{count['differs']} differ from the record: do not deploy**"
+        verb = "differs" if count["differs"] == 1 else "differ"
+        proof += f"; **{count['differs']} {verb} from the record: do not deploy**"
     answer = f"{escaped(alias)} is version {version}, {escaped(finalize.name)}, with a test AUC of {test:.4f}"
     return f"**{answer}.** {proof}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

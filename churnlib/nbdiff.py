@@ -131,7 +131,7 @@ def _pictures(node: nbformat.NotebookNode) -> frozenset[str]:
 
 def _essence(node: nbformat.NotebookNode, known_pictures: frozenset[str]) -> nbformat.NotebookNode:
     """The notebook reduced to sources and outputs that two equal runs would share."""
-    essence = nbformat.v4.new_notebook()
+    essence: nbformat.NotebookNode = nbformat.v4.new_notebook()
     essence.nbformat_minor = 4  # cells had no ids yet
     for cell in filter(_is_compared, node.cells):
         kept = copy.deepcopy(cell)
@@ -152,7 +152,8 @@ def _output_essence(output: nbformat.NotebookNode, known_pictures: frozenset[str
         output.update(traceback=[], evalue=_masked(output.evalue))
     else:
         text = "\n".join(_shown(output.data, known_pictures))
-        output.update(data={"text/plain": text}, metadata={})
+        output.update(output_type="display_data", data={"text/plain": text}, metadata={})
+        output.pop("execution_count", None)
     return output
 
 

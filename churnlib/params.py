@@ -9,32 +9,60 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+    with_config,
+)
+from pydantic_core import PydanticCustomError
 
 from churnlib.errors import ParameterError, raise_all
-from churnlib.safenames import check_name, check_path, check_readable, check_upstream, looks_secret
+from churnlib.safenames import (
+    check_alias,
+    check_name,
+    check_path,
+    check_readable,
+    check_upstream,
+    holds_credentials,
+    looks_secret,
+)
 
 Name = Annotated[str, AfterValidator(check_name)]
+Alias = Annotated[str, AfterValidator(check_alias)]
 OutputDir = Annotated[str, AfterValidator(check_path)]
 Upstream = Annotated[str, AfterValidator(check_upstream)]
 Readable = Annotated[str, AfterValidator(check_readable)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
 Names = list[str]
-Number = int | float
+STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PhaseParams(BaseModel):
     """What every phase states: the study it belongs to and where its result goes."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = STRICT
     phase: ClassVar[str] = ""
     notebook: ClassVar[str] = ""
 
     study: Name
     experiment: Name
     output_dir: OutputDir
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_password(cls, value: object) -> object:
+        if holds_credentials(str(value)):
+            raise PydanticCustomError("secret", "holds a password")
+        return value
 
     @classmethod
     def check(cls, values: Mapping[str, Any], *, where: str) -> Self:
@@ -49,9 +77,11 @@ class PhaseParams(BaseModel):
     def from_notebook(cls, namespace: Mapping[str, Any]) -> Self:
         """The checked parameters of a running notebook, taken from `globals()`.
 
-        Plain values that no phase parameter names were injected by mistake and are refused.
+        Plain values that no phase parameter names were injected by mistake and are refused; not so
+        where the cell is run again, since the notebook's own variables then stand beside the parameters.
         """
-        plain = (bool, int, float, str, list, dict, type(None))
+        again = any(isinstance(value, PhaseParams) for value in namespace.values())
+        plain = () if again else (bool, int, float, str, list, dict, type(None))
         values = {
             name: value
             for name, value in namespace.items()
@@ -93,13 +123,28 @@ class DataParams(PhaseParams):
     split_val_size: Share
     split_random_state: Annotated[int, Field(ge=0, le=2**32 - 1)]
     reference_model: str
-    reference_alias: Name
+    reference_alias: Alias
 
     @model_validator(mode="after")
     def _time_needs_a_date(self) -> Self:
         if self.split_method == "time" and not self.date_column:
             raise ValueError("split_method 'time' needs date_column: name the column to sort by")
         return self
+
+
+@with_config(STRICT)
+class Configuration(TypedDict, total=False):
+    """What one configuration may set, in XGBoost's own names and ranges; all else keeps its default."""
+
+    learning_rate: Rate
+    max_depth: Annotated[int, Field(ge=1, le=64)]
+    subsample: Rate
+    colsample_bytree: Rate
+    reg_alpha: NotNegative
+    reg_lambda: NotNegative
+    min_child_weight: NotNegative
+    gamma: NotNegative
+    scale_pos_weight: Annotated[float, Field(gt=0)]
 
 
 class SearchParams(PhaseParams):
@@ -117,37 +162,16 @@ class SearchParams(PhaseParams):
     random_state: Annotated[int, Field(ge=0, le=2**31 - 1)]
     decision_threshold: Share
     parallel: Annotated[int, Field(ge=0, le=256)]
-    configurations: Annotated[list[dict[str, Number]], Field(min_length=1, max_length=10_000)]
+    configurations: Annotated[list[Configuration], Field(min_length=1, max_length=10_000)]
 
     @model_validator(mode="after")
     def _configurations_are_alike(self) -> Self:
-        allowed = set(TUNABLE)
         for position, configuration in enumerate(self.configurations, start=1):
-            unknown = sorted(set(configuration) - allowed)
-            if unknown:
-                hint = difflib.get_close_matches(unknown[0], sorted(allowed), n=1)
-                raise ValueError(
-                    f"configuration {position} sets {unknown[0]!r}, which is not tunable here; "
-                    + (f"did you mean {hint[0]!r}?" if hint else f"use {', '.join(sorted(allowed))}")
-                )
             if set(configuration) != set(self.configurations[0]):
                 raise ValueError(f"configuration {position} names other parameters than configuration 1")
         if len({tuple(sorted(item.items())) for item in self.configurations}) != len(self.configurations):
             raise ValueError("two configurations are the same; each must differ")
         return self
-
-
-TUNABLE = (
-    "learning_rate",
-    "max_depth",
-    "subsample",
-    "colsample_bytree",
-    "reg_alpha",
-    "reg_lambda",
-    "min_child_weight",
-    "gamma",
-    "scale_pos_weight",
-)
 
 
 class FinalizeParams(PhaseParams):
@@ -159,8 +183,8 @@ class FinalizeParams(PhaseParams):
     search_result: Upstream
     run_prefix: Name
     threshold_objective: Literal["f1", "profit"]
-    offer_cost: Annotated[float, Field(ge=0)]
-    saved_value: Annotated[float, Field(ge=0)]
+    offer_cost: NotNegative
+    saved_value: NotNegative
     sample_rows: Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -172,7 +196,7 @@ class RegistryParams(PhaseParams):
 
     finalize_result: Upstream
     model_name: Name
-    alias: Name
+    alias: Alias
     description: str
 
 
@@ -183,7 +207,7 @@ class LineageParams(PhaseParams):
     notebook: ClassVar[str] = "5_lineage.ipynb"
 
     model_name: Name
-    alias: Name
+    alias: Alias
 
 
 PHASES: dict[str, type[PhaseParams]] = {
@@ -200,18 +224,20 @@ def nearest(name: str, known: Sequence[str]) -> str:
 def _explain(cls: type[PhaseParams], item: Mapping[str, Any], where: str) -> ParameterError:
     name = ".".join(str(part) for part in item["loc"]) or cls.phase
     kind, found = item["type"], item.get("input")
+    if kind == "secret" or (kind == "extra_forbidden" and looks_secret(name)):
+        return ParameterError(
+            "E209",
+            f"{name!r} in {where} looks like a secret; parameters are recorded in clear, so set "
+            "it in the environment instead",
+        )
     if kind == "extra_forbidden":
-        if looks_secret(name):
-            return ParameterError(
-                "E209",
-                f"{name!r} in {where} looks like a secret; parameters are recorded in clear, so set "
-                "it in the environment instead",
-            )
-        return ParameterError("E202", f"unknown {name!r} in {where}; {nearest(name, list(cls.model_fields))}")
+        known = Configuration.__annotations__ if name.startswith("configurations.") else cls.model_fields
+        hint = nearest(str(item["loc"][-1]), list(known))
+        return ParameterError("E202", f"unknown {name!r} in {where}; {hint}")
     if kind == "missing":
         return ParameterError("E206", f"missing {name!r} in {where}; state every parameter")
     expected = re.sub(r"^Value error, ", "", item["msg"])
-    shown = "" if looks_secret(str(found)) else f", found {_shorten(found)}"
+    shown = "" if not item["loc"] or looks_secret(str(found)) else f", found {_shorten(found)}"
     return ParameterError("E208", f"{name} in {where}: {expected}{shown}; correct it")
 
 

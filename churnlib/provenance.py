@@ -14,8 +14,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 from churnlib.results import sha256
 
 _CODE_SUFFIXES = (".py", ".ipynb", ".yml", ".yaml", ".toml", ".lock", ".md", ".sh", ".txt", "Makefile")
@@ -86,9 +84,9 @@ def notebook_hash(text: str) -> str:
     """
     added = {"injected-parameters", "papermill-error-cell-tag", "churn-failure"}
     digest = hashlib.sha256()
-    for cell in nbformat.reads(text, as_version=4).cells:
-        if not added & set(cell.metadata.get("tags", [])):
-            digest.update(f"{cell.cell_type}\0{cell.source}\0".encode())
+    for cell in json.loads(text)["cells"]:  # nbformat takes seconds to import, which every kernel would pay
+        if not added & set(cell["metadata"].get("tags", [])):
+            digest.update(f"{cell['cell_type']}\0{''.join(cell['source'])}\0".encode())
     return digest.hexdigest()
 
 
@@ -151,7 +149,14 @@ def _uncommitted(root: Path) -> str:
         if code:
             git(root, "add", "--intent-to-add", "--", *code, GIT_INDEX_FILE=str(index))
         return git(
-            root, "diff", "HEAD", "--no-ext-diff", "--no-textconv", strip=False, GIT_INDEX_FILE=str(index)
+            root,
+            "diff",
+            "HEAD",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-textconv",
+            strip=False,
+            GIT_INDEX_FILE=str(index),
         )
 
 

@@ -24,6 +24,12 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class _Versioned(BaseModel):
+    """The one field that every version of every result has."""
+
+    schema_version: int
+
+
 class SplitRecord(Frozen):
     """One stored split: what is in it, and the file that holds it."""
 
@@ -167,10 +173,12 @@ def to_text(result: Result) -> str:
     return result.model_dump_json(indent=1) + "\n"
 
 
-def from_text[R: Result](text: str, kind: type[R], *, where: str) -> R:
+def from_text[R: Result](text: str | bytes, kind: type[R], *, where: str) -> R:
     """The result that `text` holds; IntegrityError E404 if it is not a whole `kind` result."""
     try:
-        result = kind.model_validate_json(text)
+        version = _Versioned.model_validate_json(text).schema_version
+        if version == SCHEMA_VERSION:
+            return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -179,23 +187,20 @@ def from_text[R: Result](text: str, kind: type[R], *, where: str) -> R:
             f"{where} is not a whole {kind.phase} result: {place}: {first['msg']}; "
             f"run `make {kind.phase}` again",
         ) from None
-    if result.schema_version != SCHEMA_VERSION:
-        raise IntegrityError(
-            "E405",
-            f"{where} has schema version {result.schema_version}, expected {SCHEMA_VERSION}; "
-            f"run `make {kind.phase}` again",
-        )
-    return result
+    raise IntegrityError(
+        "E405",
+        f"{where} has schema version {version}, expected {SCHEMA_VERSION}; run `make {kind.phase}` again",
+    )
 
 
 def read_result[R: Result](path: Path, kind: type[R]) -> R:
     """The result stored at `path`; ParameterError E210 says which phase to run if there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise ParameterError(
             "E210",
             f"{path} is missing; it is the result of phase {kind.phase}: run `make {kind.phase}` "
             f"or, for the quick defaults, open notebooks and Run All of the {kind.phase} notebook first",
         ) from None
-    return from_text(text, kind, where=str(path))
+    return from_text(content, kind, where=str(path))

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _RUN = re.compile(r"run:[0-9a-f]{32}")
 _CREDENTIALS = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_RESERVED_ALIAS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 _SECRET_KEY = re.compile(r"passw|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -16,6 +17,13 @@ def check_name(value: str) -> str:
     """`value` if it is safe as a file, run or model name; else ValueError."""
     if not _NAME.fullmatch(value) or ".." in value:
         raise ValueError("expected up to 100 letters, digits, '.', '_' or '-', a letter or digit first")
+    return value
+
+
+def check_alias(value: str) -> str:
+    """`value` if it is a safe name that MLflow takes as an alias; else ValueError."""
+    if _RESERVED_ALIAS.fullmatch(value) or "." in check_name(value):
+        raise ValueError("expected an alias such as champion: no '.', not latest, not a version such as v1")
     return value
 
 
@@ -43,11 +51,14 @@ def check_readable(value: str) -> str:
     """`value` if it can name a data source to read: ``generate:<name>`` or a file; else ValueError."""
     if not value or len(value) > 1000 or _CONTROL.search(value):
         raise ValueError("expected generate:<name> or the path of a .csv or .parquet file")
-    if _CREDENTIALS.search(value):
-        raise ValueError("holds a password; parameters are recorded in clear, so read a local file")
     return value
+
+
+def holds_credentials(text: str) -> bool:
+    """True when `text` holds an address with a user's name and password."""
+    return bool(_CREDENTIALS.search(text))
 
 
 def looks_secret(text: str) -> bool:
     """True when a parameter's name or value looks like a secret that must not be recorded."""
-    return bool(_SECRET_KEY.search(text) or _CREDENTIALS.search(text))
+    return bool(_SECRET_KEY.search(text)) or holds_credentials(text)

@@ -57,13 +57,12 @@ def prepare(
     rows of the champion's training data, to compare with.
     """
     labels = encode_target(table, params.target, params.positive_label)
-    if expected is not None:
-        enforce(expected, table)
+    unexpected = _unexpected(table, expected) if expected else []
     schema = infer(
         table,
         target=params.target,
         positive_label=params.positive_label,
-        drop_columns=params.drop_columns,
+        drop_columns=[*params.drop_columns, *unexpected],
         keep_columns=params.keep_columns,
         categorical_columns=params.categorical_columns,
         date_column=params.date_column,
@@ -90,7 +89,8 @@ def prepare(
         group_column=params.group_column,
     )
     prepared = Prepared(table, seen_in(schema, table.iloc[split.train]), labels, split, findings)
-    return Prepared(table, prepared.schema, labels, split, [*findings, *_late_findings(prepared, reference)])
+    late = [*_about_unexpected(unexpected), *_late_findings(prepared, reference)]
+    return Prepared(table, prepared.schema, labels, split, [*findings, *late])
 
 
 def seen_in(schema: Schema, train: pd.DataFrame) -> Schema:
@@ -123,6 +123,22 @@ def ceilings(prepared: Prepared, score: npt.NDArray[np.float64] | None) -> dict[
         name: float(roc_auc_score(prepared.labels_of(name), score[prepared.rows(name)]))
         for name in ("val", "test")
     }
+
+
+def _unexpected(table: pd.DataFrame, expected: Schema) -> list[str]:
+    """Columns that an earlier schema does not have; raises if those that it has are not as they were."""
+    enforce(expected, table)
+    known = {column.name for column in expected.columns}
+    return [name for name in table.columns if name not in known]
+
+
+def _about_unexpected(names: list[str]) -> list[Finding]:
+    return [
+        Finding(
+            name, "not in the expected schema", "notice", "unused; take it into expected_schema to use it"
+        )
+        for name in names
+    ]
 
 
 def _late_findings(prepared: Prepared, reference: tuple[float, int] | None) -> list[Finding]:

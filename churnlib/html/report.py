@@ -16,8 +16,11 @@ from traitlets.config import Config
 from churnlib import notebookfile
 from churnlib.html import words
 from churnlib.html.clean import clean_html
+from churnlib.html.tables import readable_tables
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
+ANSWER_TAG = "answer"  # a cell whose Markdown output answers the notebook's question
+PLUMBING_TAG = "plumbing"  # cells that only those need who run the notebook
 _HEADING = re.compile(r"\A\s*#\s+(?P<text>.+?)\s*#*\s*$", re.MULTILINE)
 _SHOWN = [
     *("text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml"),
@@ -25,10 +28,11 @@ _SHOWN = [
     "text/plain",
 ]
 _HIDDEN_TAGS = {"injected-parameters", "papermill-error-cell-tag", notebookfile.FAILURE_TAG}
+_ANSWERED = ("finished", "unknown")  # what a run says that then failed is not its answer
 
 
 def to_html(executed: Path, *, title: str) -> str:
-    """A page that needs nothing else: prose first, code folded, the run's parameters as a table.
+    """A page that needs nothing else: the answer, then prose, code folded, the run's parameters as a table.
 
     `title` stands above the notebook's own heading and names the study and the phase. No text in the notebook
     can act: scripts, handlers and external addresses are taken out.
@@ -80,7 +84,13 @@ def _exporter() -> HTMLExporter:
         sanitize_html=True,
         exclude_anchor_links=True,
     )
-    for name, function in (("clean", clean_html), ("plain", strip_ansi), ("pretty_json", _pretty_json)):
+    filters = {
+        "clean": clean_html,
+        "tables": readable_tables,
+        "plain": strip_ansi,
+        "pretty_json": _pretty_json,
+    }
+    for name, function in filters.items():
         exporter.register_filter(name, function)  # type: ignore[no-untyped-call]
     return exporter
 
@@ -97,15 +107,29 @@ def _header(node: nbformat.NotebookNode, title: str) -> dict[str, object]:
         "started": words.moment(started_at(node)),
         "duration": words.duration(seconds_of(node)),
         "failure": failure[0] if failure else "",
-        "parameters": [(p.name, p.help, words.value(p.value)) for p in parameters],
+        "answer": _answer(node) if status in _ANSWERED else "",
+        "parameters": [(p.name, p.help, words.lines(p.value)) for p in parameters],
         "css": stylesheet(),
     }
 
 
+def _answer(node: nbformat.NotebookNode) -> str:
+    """What the cells tagged `answer` say, as Markdown; empty if they say nothing."""
+    outputs = [
+        output
+        for cell in node.cells
+        if cell.cell_type == "code" and ANSWER_TAG in notebookfile.tags(cell)
+        for output in cell.outputs
+    ]
+    return "\n\n".join(
+        output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})
+    )
+
+
 def _shown_part(node: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook without what the header speaks for, its heading, and outputs that need a script."""
+    """The notebook without what the header speaks for, prose on plumbing, and outputs that need a script."""
     shown = copy.deepcopy(node)
-    shown.cells = [cell for cell in shown.cells if _HIDDEN_TAGS.isdisjoint(notebookfile.tags(cell))]
+    shown.cells = [cell for cell in shown.cells if not _is_hidden(cell)]
     for cell in shown.cells:
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if "data" not in out or set(_SHOWN) & set(out.data)]
@@ -113,6 +137,12 @@ def _shown_part(node: nbformat.NotebookNode) -> nbformat.NotebookNode:
         first = next(cell for cell in shown.cells if cell.cell_type == "markdown")
         first.source = _HEADING.sub("", first.source, count=1)
     return shown
+
+
+def _is_hidden(cell: nbformat.NotebookNode) -> bool:
+    found = notebookfile.tags(cell)
+    about_plumbing = cell.cell_type == "markdown" and PLUMBING_TAG in found
+    return about_plumbing or not _HIDDEN_TAGS.isdisjoint(found)
 
 
 def _pretty_json(data: object) -> str:

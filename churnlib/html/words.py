@@ -36,14 +36,22 @@ def moment(time: datetime.datetime | None) -> str:
 
 
 def value(anything: object) -> str:
-    """A parameter's value without programming: yes and no, lists with commas, one line per mapping."""
+    """A parameter's value without programming: yes and no, lists and mappings with commas."""
     if anything is None or anything in ("", [], {}):
         return "none"
     if isinstance(anything, Mapping):
-        return ", ".join(f"{key} {value(item)}" for key, item in anything.items())
+        return ", ".join(f"{key}\u00a0{value(item)}" for key, item in anything.items())
     if isinstance(anything, (list, tuple)):
-        between = "\n" if any(isinstance(item, (list, tuple, Mapping)) for item in anything) else ", "
-        return between.join(value(item) for item in anything)
+        return ", ".join(value(item) for item in anything)
     if isinstance(anything, bool):
         return "yes" if anything else "no"
     return str(anything)
+
+
+def lines(anything: object) -> tuple[str, ...]:
+    """The value's words, with a line for each item of a list of lists or mappings."""
+    if isinstance(anything, (list, tuple)) and any(
+        isinstance(item, (list, tuple, Mapping)) for item in anything
+    ):
+        return tuple(value(item) for item in anything)
+    return (value(anything),)

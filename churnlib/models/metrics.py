@@ -33,8 +33,9 @@ def evaluate(labels: Labels, probabilities: Probabilities, threshold: float) -> 
     """AUC, F1, precision, recall, average precision and log loss (nats per row).
 
     F1, precision and recall call a subscriber a churner from `threshold` upwards. Raises
-    DataError E322 when a metric is not a finite number: such a model must never win.
+    DataError E322 where no metric can be a finite number: such a model must never win.
     """
+    _require_measurable(labels, probabilities)
     flagged = probabilities >= threshold
     found = {
         "auc": sk.roc_auc_score(labels, probabilities),
@@ -44,19 +45,7 @@ def evaluate(labels: Labels, probabilities: Probabilities, threshold: float) -> 
         "avg_precision": sk.average_precision_score(labels, probabilities),
         "log_loss": sk.log_loss(labels, probabilities, labels=[0, 1]),
     }
-    return require_finite({name: float(value) for name, value in found.items()})
-
-
-def require_finite(found: Mapping[str, float]) -> dict[str, float]:
-    """`found` as it is, or DataError E322 naming the metrics that are NaN or infinite."""
-    broken = sorted(name for name, value in found.items() if not math.isfinite(value))
-    if broken:
-        raise DataError(
-            "E322",
-            f"metrics {', '.join(broken)} are not finite numbers; the run is failed and cannot win, "
-            "so check that the evaluated rows hold both classes and that probabilities are finite",
-        )
-    return dict(found)
+    return {name: float(value) for name, value in found.items()}
 
 
 def prefixed(found: Mapping[str, float], prefix: str) -> dict[str, float]:
@@ -67,8 +56,10 @@ def prefixed(found: Mapping[str, float], prefix: str) -> dict[str, float]:
 def auc_interval(labels: Labels, probabilities: Probabilities, *, level: float = 0.95) -> Interval:
     """AUC with DeLong's interval, on the logit scale so that it stays within 0 and 1.
 
+    From 0 to 1 where a class has one row or the AUC is 0 or 1. Raises DataError E322 as `evaluate`.
     Source: DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44:837; ranks after Sun and Xu (2014).
     """
+    _require_measurable(labels, probabilities)
     positive, negative = probabilities[labels == 1], probabilities[labels == 0]
     m, n = len(positive), len(negative)
     ranks = stats.rankdata(np.concatenate([positive, negative]))
@@ -81,3 +72,13 @@ def auc_interval(labels: Labels, probabilities: Probabilities, *, level: float =
     logit, half = math.log(auc / (1 - auc)), stats.norm.ppf((1 + level) / 2) * error / (auc * (1 - auc))
     low, high = (1 / (1 + math.exp(-bound)) for bound in (logit - half, logit + half))
     return Interval(auc, low, high)
+
+
+def _require_measurable(labels: Labels, probabilities: Probabilities) -> None:
+    positives, broken = int(labels.sum()), int((~np.isfinite(probabilities)).sum())
+    if broken or not 0 < positives < len(labels):
+        raise DataError(
+            "E322",
+            f"{len(labels):,} rows, {positives:,} churners, {broken:,} probabilities not finite: no metrics; "
+            "evaluate rows of both classes with finite probabilities",
+        )

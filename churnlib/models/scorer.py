@@ -85,7 +85,7 @@ class Encoder:
 
     def _check_names(self, table: pd.DataFrame) -> None:
         expected = {column.name: column.expected for column in self.columns}
-        found = [str(name) for name in table.columns]
+        found = list(table.columns)
         missing = [f"{name!r} (expected {kind})" for name, kind in expected.items() if name not in found]
         extra = [repr(name) for name in found if name not in expected]
         twice = sorted({repr(name) for name in found if found.count(name) > 1})
@@ -132,6 +132,8 @@ class Scorer:
 
     def probabilities(self, matrix: Matrix) -> npt.NDArray[np.float64]:
         """Churn probabilities, shape (n_rows,), of an encoded matrix."""
+        if not len(matrix):
+            return np.empty(0)
         data = xgb.DMatrix(
             matrix,
             feature_names=self.encoder.internal_names,
@@ -165,17 +167,21 @@ def _encode_column(column: Column, cells: pd.Series) -> tuple[Values, int]:
     if column.kind == "category":
         return _codes(column, cells)
     wanted = pd.api.types.is_bool_dtype if column.kind == "boolean" else _is_number
-    present = cells.dropna()
-    if not wanted(present.infer_objects()) and len(present):
+    given = cells.notna().to_numpy()
+    present = cells[given].infer_objects()
+    values: Values = np.full(len(cells), np.nan)
+    if not len(present):
+        return values, 0
+    if not wanted(present):
         raise InputError(f"{column.name!r}: expected {column.expected}, found {present.dtype}")
-    values: Values = np.asarray(cells.astype("Float64").to_numpy(np.float64, na_value=np.nan))
+    values[given] = present.to_numpy(np.float64)
     if (too_large := int((np.abs(values) > LARGEST).sum())) > 0:
         raise InputError(f"{column.name!r}: {too_large} infinite or > 3.4e38, expected finite numbers")
     return values, 0
 
 
 def _is_number(cells: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_bool_dtype(cells)
+    return pd.api.types.is_any_real_numeric_dtype(cells)
 
 
 def _codes(column: Column, cells: pd.Series) -> tuple[Values, int]:
@@ -192,14 +198,18 @@ def _codes(column: Column, cells: pd.Series) -> tuple[Values, int]:
 
 def category_text(cells: pd.Series) -> pd.Series | None:
     """The cells as text (``1`` for 1 and 1.0, ``True`` for a boolean), null kept; None if not text-like."""
-    plain = cells.astype(object).where(cells.notna(), None)
-    present = plain.dropna()
-    kind = pd.api.types.infer_dtype(present, skipna=True)
-    if kind in ("string", "empty", "boolean", "integer"):
-        return plain.map(str, na_action="ignore")
-    if kind in ("floating", "mixed-integer-float"):
-        return plain.map(lambda value: f"{value:.15g}", na_action="ignore")
-    return None
+    codes, levels = pd.factorize(cells)
+    kind = pd.api.types.infer_dtype(np.asarray(levels, dtype=object))
+    if kind not in ("string", "empty", "boolean", "integer", "floating", "mixed-integer-float"):
+        return None
+    texts = np.array([_text(value) for value in levels] + [None], dtype=object)
+    return pd.Series(texts[codes], index=cells.index, dtype=object)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def _missing_notices(column: Column, values: npt.NDArray[np.float64], unknown: int) -> list[str]:

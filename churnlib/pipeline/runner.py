@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow import MlflowClient
-
 from churnlib import execute
 from churnlib.atomic import write_text
 from churnlib.errors import ChurnError, IntegrityError
@@ -23,8 +21,9 @@ from churnlib.params import PHASES
 from churnlib.pipeline.plan import ALWAYS_RUN, PUBLISHED, Plan, make_plan, read_manifest, write_manifest
 from churnlib.results import RESULTS, read_result
 from churnlib.store import STAGING_VARIABLE, archive
-from churnlib.tracking.connection import connect, tracking_uri
+from churnlib.tracking.connection import tracking_uri
 from churnlib.tracking.phase import RUN_VARIABLE, attach, begin, close_family, finished
+from churnlib.tracking.session import Session, open_session
 
 Say = Callable[[str], None]
 
@@ -59,16 +58,16 @@ def run_study(root: Path, study: str, *, until: str | None, force: bool, say: Sa
     wanted = phases[: phases.index(until) + 1] if until else phases
     for phase in wanted:
         _check_early(root, study, phase)
-    client = connect(root)
+    session = open_session(root)
     done = []
     for phase in wanted:
         plan = make_plan(root, study, phase)
         forced = force and (until is None or phase == until)
-        done.append(_bring_up_to_date(client, plan, forced=forced, say=say))
+        done.append(_bring_up_to_date(session, plan, forced=forced, say=say))
     return done
 
 
-def run_phase(client: MlflowClient, plan: Plan, *, say: Say) -> Done:
+def run_phase(session: Session, plan: Plan, *, say: Say) -> Done:
     """Execute the phase's notebook as a new run and publish its result, or raise PhaseFailed."""
     recorder = begin(plan.params, root=plan.root)
     staging = plan.output / f".running-{recorder.run_id}"
@@ -88,10 +87,10 @@ def run_phase(client: MlflowClient, plan: Plan, *, say: Say) -> Done:
         )
         failure = _failure_of(outcome)
         write_text(staging / plan.report, to_html(executed, title=f"{plan.params.study}: {plan.phase}"))
-        attach(client, recorder.run_id, [executed, staging / plan.report])
+        attach(session.client, recorder.run_id, [executed, staging / plan.report])
         if failure is None:
             _require_own_result(plan, staging, recorder.run_id)
-            close_family(client, recorder.run_id, "FINISHED")
+            close_family(session.client, recorder.run_id, "FINISHED")
             write_manifest(plan, staging, recorder.run_id, outcome.seconds)
             publish(plan, staging)
             return Done(plan, ran=True)
@@ -104,7 +103,7 @@ def run_phase(client: MlflowClient, plan: Plan, *, say: Say) -> Done:
     finally:
         if failure is not None:
             with _undisturbed():
-                close_family(client, recorder.run_id, failure[0], error=failure[1])
+                close_family(session.client, recorder.run_id, failure[0], error=failure[1])
                 kept = _keep_failed(plan, staging, recorder.run_id)
     raise PhaseFailed(execute.describe(outcome).replace(str(staging), str(kept)), outcome.exit_status)
 
@@ -117,12 +116,12 @@ def publish(plan: Plan, staging: Path) -> None:
     staging.rmdir()
 
 
-def is_fresh(client: MlflowClient, plan: Plan) -> bool:
+def is_fresh(session: Session, plan: Plan) -> bool:
     """True when a result from the same inputs is published, whole, and its run still on record."""
     if plan.phase in ALWAYS_RUN:
         return False
     manifest = read_manifest(plan.output)
-    return manifest is not None and manifest.key == plan.key and finished(client, manifest.run_id)
+    return manifest is not None and manifest.key == plan.key and finished(session.client, manifest.run_id)
 
 
 def _check_early(root: Path, study: str, phase: str) -> None:
@@ -134,12 +133,12 @@ def _check_early(root: Path, study: str, phase: str) -> None:
             raise
 
 
-def _bring_up_to_date(client: MlflowClient, plan: Plan, *, forced: bool, say: Say) -> Done:
-    if not forced and is_fresh(client, plan):
+def _bring_up_to_date(session: Session, plan: Plan, *, forced: bool, say: Say) -> Done:
+    if not forced and is_fresh(session, plan):
         say(f"{plan.phase:<9} unchanged since it last ran: skipped")
         return Done(plan, ran=False)
     say(f"{plan.phase:<9} {plan.params.notebook}")
-    return run_phase(client, plan, say=say)
+    return run_phase(session, plan, say=say)
 
 
 def _environment(plan: Plan, run_id: str, staging: Path) -> dict[str, str]:

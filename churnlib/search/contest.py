@@ -43,7 +43,7 @@ class Trained:
 
 
 def entrants(
-    configurations: Sequence[Mapping[str, float]], common: Mapping[str, Any], *, prefix: str
+    configurations: Sequence[Mapping[str, Any]], common: Mapping[str, Any], *, prefix: str
 ) -> list[Entrant]:
     """The contest's list: ``xgb-09-lr0.03-d7`` is the ninth, learning rate 0.03, depth 7."""
     return [
@@ -68,8 +68,8 @@ def run_contest(
 ) -> Iterator[Trained]:
     """Each entrant as soon as it is trained, on one thread each, `workers` at a time.
 
-    The order of arrival varies, what arrives does not. An error in one entrant cancels those not
-    yet begun and is raised with the entrant's name as a note.
+    The order of arrival varies, what arrives does not. An error in one entrant, raised with its name
+    as a note, an interrupt or a reader who stops cancels those not yet begun.
     """
 
     def train(entrant: Entrant) -> Trained:
@@ -85,13 +85,13 @@ def run_contest(
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         running = {pool.submit(train, entrant): entrant for entrant in listed}
-        for done in as_completed(running):
-            try:
+        try:
+            for done in as_completed(running):
+                if (error := done.exception()) is not None:
+                    error.add_note(f"while training {running[done].name}")
                 yield done.result()
-            except Exception as error:
-                pool.shutdown(cancel_futures=True)
-                error.add_note(f"while training {running[done].name}")
-                raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def results_table(trained: Sequence[Trained]) -> pd.DataFrame:
@@ -117,6 +117,6 @@ def winner(trained: Sequence[Trained]) -> Trained:
     return min(trained, key=lambda item: (-item.auc.value, item.entrant.index))
 
 
-def _name(prefix: str, index: int, configuration: Mapping[str, float]) -> str:
+def _name(prefix: str, index: int, configuration: Mapping[str, Any]) -> str:
     label = short_label(configuration)
     return f"{prefix}-{index:02d}" + (f"-{label}" if label else "")

@@ -36,17 +36,6 @@ def record_candidate(
     """
     predictions = judged.predictions(candidate.decision.threshold).to_csv(index=False).encode()
     kept_sample = sample_predictions(candidate, sample)
-    recorder.batch(
-        params=candidate.fitted.parameters,
-        metrics=_metrics(candidate, judged),
-        tags={
-            **model_tags(candidate.fitted, candidate.booster),
-            "purpose": "final_evaluation",
-            "promoted_from_search": search.run_id,
-            "best_child_run_id": search.best_child_run_id,
-            "threshold_objective": candidate.decision.objective,
-        },
-    )
     recorder.data(search.data)
     recorder.file(predictions, "test_predictions.csv")
     recorder.file(kept_sample, "sample_predictions.json")
@@ -60,6 +49,18 @@ def record_candidate(
         candidate.booster,
         parameters=candidate.fitted.parameters,
         example=example_records(candidate, sample),
+    )
+    recorder.batch(
+        params=candidate.fitted.parameters,
+        metrics=_metrics(candidate, judged),
+        tags={
+            **model_tags(candidate.fitted, candidate.booster),
+            "purpose": "final_evaluation",
+            "promoted_from_search": search.run_id,
+            "best_child_run_id": search.best_child_run_id,
+            "threshold_objective": candidate.decision.objective,
+        },
+        model_id=model_id,
     )
     return FinalizeResult(
         study=params.study,

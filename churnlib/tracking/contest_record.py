@@ -15,6 +15,7 @@ from churnlib.provenance import thread_count
 from churnlib.results import ChildRecord, DataResult, SearchResult, sha256
 from churnlib.search.contest import Entrant, Trained, entrants, results_table, run_contest, winner
 from churnlib.store import project_root
+from churnlib.tracking.datasets import data_tags
 from churnlib.tracking.models import log_model
 from churnlib.tracking.phase import Recorder, begin
 
@@ -60,8 +61,24 @@ def record_child(
     parent: Recorder, params: SearchParams, data: DataResult, encoded: xgb.Encoded, item: Trained
 ) -> ChildRecord:
     """The child run of one trained configuration, ended when all of it is written."""
-    child = begin(params, root=project_root(), name=item.entrant.name, parent=parent)
     booster = item.fitted.to_bytes()
+    child = begin(
+        params,
+        root=project_root(),
+        name=item.entrant.name,
+        parent=parent,
+        tags={
+            **data_tags(data),
+            **model_tags(item.fitted, booster),
+            "search_index": item.entrant.index,
+            "decision_threshold": params.decision_threshold,
+        },
+    )
+    child.inputs(data)
+    child.text(xgb.importance(item.fitted, encoded.encoder).to_csv(index=False), "feature_importance.csv")
+    child.text(item.fitted.curves.to_csv(index=False), "learning_curves.csv")
+    scorer = Scorer(item.fitted.booster, encoded.encoder, params.decision_threshold)
+    model_id = log_model(child, scorer, booster, parameters=item.fitted.parameters)
     child.batch(
         params=item.fitted.parameters,
         metrics={
@@ -71,17 +88,8 @@ def record_child(
             "best_iteration": item.fitted.best_iteration,
             "train_time_seconds": item.seconds,
         },
-        tags={
-            **model_tags(item.fitted, booster),
-            "search_index": item.entrant.index,
-            "decision_threshold": params.decision_threshold,
-        },
+        model_id=model_id,
     )
-    child.data(data)
-    child.text(xgb.importance(item.fitted, encoded.encoder).to_csv(index=False), "feature_importance.csv")
-    child.text(item.fitted.curves.to_csv(index=False), "learning_curves.csv")
-    scorer = Scorer(item.fitted.booster, encoded.encoder, params.decision_threshold)
-    log_model(child, scorer, booster, parameters=item.fitted.parameters)
     child.end("FINISHED")
     return ChildRecord(
         run_id=child.run_id,

@@ -10,7 +10,9 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types import ColSpec, DataType, Schema
 
 from churnlib.errors import IntegrityError
@@ -35,7 +37,9 @@ def log_model(
 ) -> str:
     """The id of the model, logged to the recorder's run with all that scoring needs.
 
-    `example` are a few records that MLflow shows to callers; without it none is stored.
+    `example` are a few records that MLflow shows to callers; without it none is stored. These are
+    the steps of MLflow's own `log_model` that write something; it would read the run and every
+    metric again, which takes longer than the writing. `Recorder.batch` gives a model its metrics.
     """
     logged = mlflow.initialize_logged_model(
         name="model",
@@ -43,20 +47,16 @@ def log_model(
         experiment_id=recorder.experiment,
         params={name: str(value) for name, value in parameters.items()},
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        paths = _write_parts(Path(scratch), scorer, booster)
-        Model.log(
-            artifact_path=None,
-            name="model",
-            model_id=logged.model_id,
-            run_id=recorder.run_id,
-            flavor=mlflow.pyfunc,
-            python_model=str(paths["script"]),
-            artifacts={name: str(paths[name]) for name in ("scorer", "booster")},
-            pip_requirements=requirements(project_root()),
-            signature=signature(scorer.encoder),
-            input_example=list(example) if example else None,
-        )
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            saved = _save(Path(scratch), scorer, booster, logged, recorder.run_id, example)
+            place = get_artifact_repository(logged.artifact_location, recorder.client.tracking_uri)
+            place.log_artifacts(str(saved))
+    except BaseException:
+        mlflow.finalize_logged_model(logged.model_id, "FAILED")
+        raise
+    mlflow.finalize_logged_model(logged.model_id, "READY")
+    recorder.client.log_outputs(recorder.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)
 
 
@@ -110,6 +110,34 @@ def predict_as_deployed(model_uri: str, table: pd.DataFrame) -> pd.DataFrame:
     """What a deployment gets that loads `model_uri` by MLflow and scores `table`."""
     scored: pd.DataFrame = mlflow.pyfunc.load_model(model_uri).predict(table)
     return scored
+
+
+def _save(
+    scratch: Path,
+    scorer: Scorer,
+    booster: bytes,
+    logged: LoggedModel,
+    run_id: str,
+    example: Sequence[Mapping[str, Any]] | None,
+) -> Path:
+    """The folder below `scratch` that holds the model as MLflow stores and loads it."""
+    paths = _write_parts(scratch, scorer, booster)
+    folder = scratch / "model"
+    mlflow.pyfunc.save_model(
+        folder,
+        mlflow_model=Model(
+            artifact_path=logged.artifact_location,
+            run_id=run_id,
+            model_uuid=logged.model_id,
+            model_id=logged.model_id,
+        ),
+        python_model=str(paths["script"]),
+        artifacts={name: str(paths[name]) for name in ("scorer", "booster")},
+        pip_requirements=requirements(project_root()),
+        signature=signature(scorer.encoder),
+        input_example=list(example) if example else None,
+    )
+    return folder
 
 
 def _write_parts(folder: Path, scorer: Scorer, booster: bytes) -> dict[str, Path]:

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, RunStatus, RunTag
 
@@ -22,6 +21,9 @@ from churnlib.results import DataResult, Result, to_text
 from churnlib.store import project_root
 from churnlib.tracking.connection import connect, experiment_id
 from churnlib.tracking.datasets import data_tags, dataset_inputs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RUN_VARIABLE = "CHURN_RUN_ID"  # set by the runner, which began the run and will end it
 LONGEST_PARAM = 6000  # MLflow cuts a longer value silently
@@ -47,8 +49,9 @@ class Recorder:
         params: Mapping[str, Any] | None = None,
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, object] | None = None,
+        model_id: str | None = None,
     ) -> None:
-        """Log parameters, metrics and tags in one request."""
+        """Log parameters, metrics and tags in one request; the metrics to the run's model, too, if named."""
         now = int(time.time() * 1000)
         texts = {name: _text(value) for name, value in (params or {}).items()}
         for name, text in texts.items():
@@ -61,7 +64,10 @@ class Recorder:
         self.client.log_batch(
             self.run_id,
             params=[Param(name, text) for name, text in texts.items()],
-            metrics=[Metric(name, float(value), now, 0) for name, value in (metrics or {}).items()],
+            metrics=[
+                Metric(name, float(value), now, 0, model_id=model_id)
+                for name, value in (metrics or {}).items()
+            ],
             tags=[RunTag(name, str(value)) for name, value in (tags or {}).items()],
         )
 
@@ -83,8 +89,12 @@ class Recorder:
             self.client.log_artifact(self.run_id, str(path), None if parent == "." else parent)
 
     def data(self, data: DataResult) -> None:
-        """Record on the run which data it used: tags, schema with fingerprints, dataset inputs."""
+        """Record on the run which data it used: tags, dataset inputs, schema with fingerprints."""
         self.batch(tags=data_tags(data))
+        self.inputs(data)
+
+    def inputs(self, data: DataResult) -> None:
+        """The part of `data` that is not tags, for a run that was begun with the tags."""
         self.client.log_inputs(self.run_id, dataset_inputs(data))
         self.text(data.data_schema, "data_schema.json")
 
@@ -103,7 +113,7 @@ def begin(
     root: Path,
     name: str | None = None,
     parent: Recorder | None = None,
-    tags: Mapping[str, str] | None = None,
+    tags: Mapping[str, object] | None = None,
 ) -> Recorder:
     """A new run with its provenance on record; a child if `parent` is given."""
     client = parent.client if parent else connect(root)
@@ -112,7 +122,12 @@ def begin(
     run = client.create_run(
         parent.experiment if parent else experiment_id(client, params.experiment, root),
         run_name=name or f"{params.phase}-{params.study}",
-        tags={**provenance.tags(), "study": params.study, **nested, **(tags or {})},
+        tags={
+            **provenance.tags(),
+            "study": params.study,
+            **nested,
+            **{key: str(value) for key, value in (tags or {}).items()},
+        },
     )
     recorder = Recorder(client, run.info.run_id, run.info.experiment_id, provenance)
     for file_name, content in provenance.files().items():

@@ -63,9 +63,9 @@ class Session:
         return phase(params, name=name)
 
 
-def open_session() -> Session:
-    """The session of the project that the notebook stands in."""
-    root = store.project_root()
+def open_session(root: Path | None = None) -> Session:
+    """The session of the project at `root`, by default the one that the notebook stands in."""
+    root = root or store.project_root()
     return Session(root, connect(root))
 
 

@@ -107,17 +107,14 @@ def _metrics(client: MlflowClient, final: Run, finalize: FinalizeResult) -> Link
             "metrics",
             f"test_predictions.csv: recorded {finalize.test_predictions_sha256[:16]}…, found {found[:16]}…",
         )
-    table = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+    table = pd.read_csv(io.BytesIO(content))
     again = evaluate(table["y_true"].to_numpy("int8"), table["y_proba"].to_numpy(), finalize.threshold)
     return lineage.compare_metrics(final.data.metrics, prefixed(again, "test"))
 
 
 def _search(client: MlflowClient, finalize: FinalizeResult) -> LinkRecord:
     parent = run_record(client, finalize.search_run_id, "search")
-    table = pd.read_csv(
-        io.BytesIO(artifact(client, finalize.search_run_id, "search_results_summary.csv")),
-        float_precision="round_trip",
-    )
+    table = pd.read_csv(io.BytesIO(artifact(client, finalize.search_run_id, "search_results_summary.csv")))
     return lineage.compare_search(
         table, finalize.best_child_run_id, parent.data.tags.get("best_child_run_id", "")
     )

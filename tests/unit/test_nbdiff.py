@@ -38,7 +38,7 @@ def executed(
             "look()",
             "x",
             v4.new_output("stream", text=text),
-            v4.new_output("display_data", {"image/png": picture}),
+            v4.new_output("execute_result", {"image/png": picture}, execution_count=len(path.name)),
         ),
         code(
             "record(result)",

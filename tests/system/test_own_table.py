@@ -1,0 +1,162 @@
+"""The user's own table: a new study by copying one params folder, good tables and bad ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from churnlib.data.schema import Schema
+from churnlib.results import DataResult, FinalizeResult, LineageResult, SearchResult, read_result
+from tests.conftest import QUICK, Project
+
+COLUMNS = {
+    "data": {
+        "source": "subscribers.csv",
+        "target": "left",
+        "positive_label": "Yes",
+        "split_method": "time",
+        "date_column": "observed",
+    }
+}
+
+
+def own_table(rows: int = 1500) -> pd.DataFrame:
+    """Subscribers who leave more when their contract is monthly; support tickets are sometimes unknown."""
+    rng = np.random.default_rng(5)
+    contract = rng.choice(["monthly", "yearly", "two <b>years</b>"], rows, p=[0.5, 0.3, 0.2])
+    tickets = rng.poisson(2, rows).astype(float)
+    chance = np.where(contract == "monthly", 0.45, 0.1) + 0.03 * tickets
+    tickets[rng.random(rows) < 0.1] = np.nan
+    return pd.DataFrame(
+        {
+            "subscriber": [f"S{number:05d}" for number in rng.permutation(rows)],
+            "observed": pd.date_range("2026-01-01", periods=rows, freq="h").strftime("%Y-%m-%d"),
+            "contract": contract,
+            "tickets [90d]": tickets,
+            "newsletter": rng.choice(["True", "False"], rows),
+            "price": rng.choice([9.99, 14.99], rows),
+            "left": np.where(rng.random(rows) < chance, "Yes", "No"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Path], Project]) -> Project:
+    """A project in which a study on a CSV has run through all five phases."""
+    project = new_project(tmp_path_factory.mktemp("own") / "project")
+    own_table().to_csv(project.root / "subscribers.csv", index=False)
+    project.study("telecom", {**QUICK, **COLUMNS})
+    done = project.main("run", "--study", "telecom")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return project
+
+
+def outcome[R: (DataResult, SearchResult, FinalizeResult, LineageResult)](
+    project: Project, kind: type[R]
+) -> R:
+    return read_result(project.root / "build" / "telecom" / kind.phase / "result.json", kind)
+
+
+def test_a_csv_with_text_labels_categories_nulls_an_id_and_a_date_goes_through(own: Project) -> None:
+    data = outcome(own, DataResult)
+    schema = Schema.from_json(json.dumps(json.loads(data.data_schema)["schema"]))
+    columns = {column.name: column for column in schema.columns}
+    assert schema.features == ["contract", "tickets [90d]", "newsletter", "price"]
+    assert columns["subscriber"].reason == "id-like" and columns["observed"].role == "unused"
+    assert columns["contract"].levels == ["monthly", "two <b>years</b>", "yearly"]
+    assert columns["newsletter"].kind == "boolean" and columns["tickets [90d]"].nullable
+    assert data.source.kind == "file" and data.ceiling_val_auc is None
+
+
+def test_the_planted_columns_are_found_and_the_lineage_holds(own: Project) -> None:
+    finalize = outcome(own, FinalizeResult)
+    assert finalize.test_metrics["test_auc"] > 0.65
+    importance = pd.read_csv(
+        MlflowClient(f"sqlite:///{own.root / 'mlflow.db'}").download_artifacts(
+            finalize.run_id, "feature_importance.csv"
+        )
+    )
+    assert importance["feature"].iloc[0] == "contract"
+    assert [link.name for link in outcome(own, LineageResult).links if link.status == "differs"] == []
+
+
+def test_a_split_by_time_trains_before_and_tests_after(own: Project) -> None:
+    data = outcome(own, DataResult)
+    dates = {
+        name: pd.read_parquet(own.root / "build" / "objects" / f"{split.fingerprint}.parquet")["observed"]
+        for name, split in data.splits.items()
+    }
+    assert dates["train"].max() < dates["val"].min() and dates["val"].max() < dates["test"].min()
+
+
+def test_names_from_data_stay_text_in_the_report(own: Project) -> None:
+    page = (own.root / "build" / "telecom" / "data" / "1_data.html").read_text("utf-8")
+    assert "two <b>years</b>" not in page and "two &lt;b&gt;years&lt;/b&gt;" in page
+
+
+def test_the_registered_model_names_every_column_at_fault(own: Project) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{own.root / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model("models:/telecom-churn-predictor@champion")
+    rows = own_table(5)[["contract", "tickets [90d]", "price"]].assign(newsletter=True)
+    scored = model.predict(rows)
+    assert list(scored.columns) == ["churn_probability", "churn_prediction"]
+    broken = rows.drop(columns="contract").assign(price="dear", extra=1)
+    with pytest.raises(ValueError, match=r"missing columns: 'contract'.*unexpected columns: 'extra'"):
+        model.predict(broken)
+    with pytest.raises(ValueError, match=r"'price': expected a number"):
+        model.predict(rows.assign(price="dear"))
+    with pytest.warns(UserWarning, match="'contract': 1 of 5 values never seen in training"):
+        unseen = model.predict(rows.assign(contract=["weekly", *rows["contract"][1:]]))
+    missing = model.predict(rows.assign(contract=[None, *rows["contract"][1:]]))
+    assert unseen["churn_probability"].iloc[0] == missing["churn_probability"].iloc[0]
+
+
+def test_E_bad_data_stop_the_data_phase_with_status_3_and_leave_nothing_behind(own: Project) -> None:
+    table = own_table(1500)
+    table.loc[4, "left"] = None
+    table["price"] = table["price"].astype(str)
+    table.loc[2, "price"] = "14,99"
+    table.to_csv(own.root / "subscribers.csv", index=False)
+    objects = sorted((own.root / "build" / "objects").iterdir())
+    published = (own.root / "build" / "telecom" / "data" / "result.json").read_bytes()
+    try:
+        done = own.main("run", "--study", "telecom", "--phase", "search")
+    finally:
+        own_table().to_csv(own.root / "subscribers.csv", index=False)
+    assert done.returncode == 3
+    assert "CHURN-E308" in done.stderr and "price" in done.stderr and "row 3" in done.stderr
+    assert "14,99" not in done.stderr.split("CHURN-E308")[1]
+    assert sorted((own.root / "build" / "objects").iterdir()) == objects
+    assert (own.root / "build" / "telecom" / "data" / "result.json").read_bytes() == published
+
+
+def test_E16_a_column_that_gives_the_label_away_is_refused_with_status_6(own: Project) -> None:
+    leak = own_table().assign(cancelled=lambda table: (table["left"] == "Yes").astype(int))
+    leak.to_csv(own.root / "leak.csv", index=False)
+    own.edit("telecom", "data", source="leak.csv")
+    try:
+        done = own.main("run", "--study", "telecom", "--phase", "data")
+    finally:
+        own.edit("telecom", "data", source="subscribers.csv")
+    assert done.returncode == 6
+    assert "CHURN-E313" in done.stderr and "cancelled" in done.stderr
+
+
+def test_E20_a_table_that_breaks_the_expected_schema_is_refused(own: Project) -> None:
+    schema = own.root / "params" / "telecom" / "data_schema.json"
+    schema.write_text(outcome(own, DataResult).data_schema, encoding="utf-8")
+    own_table().drop(columns="price").assign(newsletter="maybe").to_csv(own.root / "other.csv", index=False)
+    own.edit("telecom", "data", source="other.csv", expected_schema="params/telecom/data_schema.json")
+    try:
+        done = own.main("run", "--study", "telecom", "--phase", "data")
+    finally:
+        own.edit("telecom", "data", source="subscribers.csv", expected_schema="")
+    assert done.returncode == 3
+    assert "missing: price" in done.stderr and "newsletter" in done.stderr

@@ -1,0 +1,187 @@
+"""A small world with a planted answer: customers whose churn follows the column `signal`."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from churnlib.data.schema import Schema, infer
+from churnlib.models.features import encode_splits
+from churnlib.models.xgb import Encoded, Fitted, fit
+from churnlib.results import (
+    ChildRecord,
+    DataResult,
+    FinalizeResult,
+    LineageResult,
+    LinkRecord,
+    RegistryResult,
+    SearchResult,
+    Source,
+    SplitRecord,
+)
+
+ROOT = Path(__file__).parents[2]
+SETTINGS: dict[str, Any] = {
+    "n_estimators": 12,
+    "early_stopping_rounds": 4,
+    "eval_metric": "logloss",
+    "max_depth": 3,
+    "learning_rate": 0.3,
+    "subsample": 0.8,
+    "random_state": 7,
+}
+
+
+def study(phase: str) -> dict[str, Any]:
+    """The parameters of the default study's phase, as the YAML states them."""
+    return copy.deepcopy(_parsed(phase))
+
+
+@functools.cache
+def _parsed(phase: str) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load((ROOT / f"params/streamflow/{phase}.yml").read_text("utf-8"))
+    return values
+
+
+def planted_table(rows: int = 600) -> pd.DataFrame:
+    """Customers with a number, a boolean with gaps, a category, noise and a constant; `signal` decides."""
+    random = np.random.default_rng(5)
+    signal = random.normal(size=rows).round(3)
+    flag = pd.array(random.random(rows) < 0.5, dtype="boolean")
+    flag[::50] = pd.NA
+    return pd.DataFrame(
+        {
+            "noise": random.normal(size=rows).round(3),
+            "signal": signal,
+            "flag": flag,
+            "plan": random.choice(["basic", "family", "solo"], rows),
+            "useless": np.ones(rows),
+            "churned": (signal + random.normal(0, 0.5, rows) > 0.6).astype(np.int64),
+        }
+    )
+
+
+@functools.cache
+def planted_schema() -> Schema:
+    """The schema of `planted_table`."""
+    return infer(planted_table(), target="churned", positive_label="1")
+
+
+@functools.cache
+def planted_encoded() -> Encoded:
+    """400 training and 200 validation rows of `planted_table`."""
+    table = planted_table()
+    return encode_splits(table.iloc[:400], table.iloc[400:], planted_schema())
+
+
+@functools.cache
+def planted_fitted() -> Fitted:
+    """A model of `planted_encoded` under `SETTINGS`."""
+    return fit(planted_encoded(), SETTINGS, threads=1)
+
+
+def data_result(**changes: Any) -> DataResult:
+    """A data result of 100 rows; `changes` replace fields."""
+    split: dict[str, Any] = {"fingerprint": "f" * 64, "file_sha256": "a" * 64, "target_rate": 0.25}
+    fields: dict[str, Any] = {
+        "study": "planted",
+        "experiment": "planted",
+        "run_id": "1" * 32,
+        "parameters": {"output_dir": "build/planted/data", "drop_columns": ["a"], "seed": 42},
+        "source": Source(kind="file", location="customers.csv", sha256="b" * 64, rows=100),
+        "data_version": "v1",
+        "fingerprint": "0123456789abcdef" + "0" * 48,
+        "splits": {
+            name: SplitRecord(rows=rows, **split) for name, rows in (("train", 60), ("val", 20), ("test", 20))
+        },
+        "data_schema": "c" * 64,
+        "feature_count": 5,
+        "ceiling_val_auc": None,
+        "ceiling_test_auc": 0.6793,
+    }
+    return DataResult(**{**fields, **changes})
+
+
+def search_result(**changes: Any) -> SearchResult:
+    """A search of two children, of which the first won."""
+    children = [
+        ChildRecord(run_id=digit * 32, name=f"xgb-0{digit}", val_auc=auc, booster_sha256=digit * 64)
+        for digit, auc in (("2", 0.8), ("3", 0.7))
+    ]
+    fields: dict[str, Any] = {
+        "study": "planted",
+        "experiment": "planted",
+        "run_id": "4" * 32,
+        "parameters": {"configurations": [{"max_depth": 3, "learning_rate": 0.3}]},
+        "data": data_result(),
+        "best_child_run_id": "2" * 32,
+        "best_name": "xgb-02",
+        "best_val_auc": 0.8,
+        "best_settings": SETTINGS,
+        "children": children,
+    }
+    return SearchResult(**{**fields, **changes})
+
+
+def finalize_result(**changes: Any) -> FinalizeResult:
+    """A candidate with a test AUC of 0.7654."""
+    fields: dict[str, Any] = {
+        "study": "planted",
+        "experiment": "planted",
+        "run_id": "5" * 32,
+        "parameters": {"offer_cost": 5.0},
+        "data": data_result(),
+        "search_run_id": "4" * 32,
+        "best_child_run_id": "2" * 32,
+        "name": "final-best",
+        "model_id": "m-1",
+        "model_files": {"MLmodel": "d" * 64},
+        "booster_sha256": "2" * 64,
+        "threshold": 0.3125,
+        "threshold_objective": "f1",
+        "val_metrics": {"val_auc": 0.7777},
+        "test_metrics": {"test_auc": 0.7654, "test_avg_precision": 0.4321, "test_log_loss": 0.5678},
+        "test_predictions_sha256": "e" * 64,
+        "sample_predictions_sha256": "9" * 64,
+    }
+    return FinalizeResult(**{**fields, **changes})
+
+
+def registry_result(**changes: Any) -> RegistryResult:
+    """Version 4, newly registered, whose predictions are equal to the record."""
+    fields: dict[str, Any] = {
+        "study": "planted",
+        "experiment": "planted",
+        "run_id": "6" * 32,
+        "parameters": {},
+        "finalize": finalize_result(),
+        "model_name": "predictor",
+        "version": 4,
+        "alias": "champion",
+        "newly_registered": True,
+        "compared_rows": 200,
+        "largest_difference": 0.0,
+    }
+    return RegistryResult(**{**fields, **changes})
+
+
+def lineage_result(*links: LinkRecord) -> LineageResult:
+    """The lineage of version 4 with these links."""
+    return LineageResult(
+        study="planted",
+        experiment="planted",
+        run_id="7" * 32,
+        parameters={},
+        model_name="predictor",
+        alias="champion",
+        version=4,
+        final_run_id="5" * 32,
+        test_metrics={"test_auc": 0.7654},
+        links=list(links),
+    )

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from churnlib import lineage
+from churnlib.errors import IntegrityError
+from churnlib.lineage import TITLES, compare_child, compare_metrics, compare_search, compare_values
+from churnlib.results import LinkRecord
+from churnlib.summary import champion_summary, where_to_read
+from tests.unit.planted import ROOT, finalize_result, lineage_result
+
+METRICS = {"test_auc": 0.7654321, "test_f1": 0.5}
+SEARCH = pd.DataFrame(
+    {
+        "index": [1, 2, 3],
+        "name": ["one", "two", "three"],
+        "run_id": ["a" * 32, "b" * 32, "c" * 32],
+        "val_auc": [0.7, 0.8, 0.8],
+    }
+)
+
+
+def verdict(link: LinkRecord) -> tuple[str, str, str]:
+    return link.name, link.status, link.detail
+
+
+def test_equal_values_give_the_detail_that_was_handed_in() -> None:
+    link = compare_values("model", {"a": "1"}, {"a": "1"}, detail="1 file")
+    assert verdict(link) == ("model", "equal", "1 file")
+    assert link.title == "Model files"
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "detail"),
+    [
+        ({"a": "1", "b": "2"}, {"a": "1"}, "b is missing; recorded 2"),
+        ({"a": "1"}, {"a": "1", "b": "2"}, "b was added; found 2"),
+        ({"a": "1"}, {"a": "2"}, "a: recorded 1, found 2"),
+        ({"a": "x" * 30}, {"a": None}, f"a: recorded {'x' * 16}…, found None"),
+        ({"b": 1, "a": 1}, {"b": 2, "a": 2}, "a: recorded 1, found 2"),
+    ],
+)
+def test_each_way_to_differ_is_named(
+    expected: Mapping[str, Any], found: Mapping[str, Any], detail: str
+) -> None:
+    assert verdict(compare_values("data", expected, found, detail="")) == ("data", "differs", detail)
+
+
+def test_metrics_equal_but_for_rounding_are_equal() -> None:
+    link = compare_metrics({**METRICS, "other": 1.0}, {**METRICS, "test_auc": 0.7654321 + 1e-13})
+    assert verdict(link) == ("metrics", "equal", "test AUC 0.7654; 2 metrics recomputed from the predictions")
+
+
+@pytest.mark.parametrize(
+    ("run", "detail"),
+    [
+        ({"test_auc": 0.7654321}, "test_f1 is missing from the run; recomputed 0.500000"),
+        ({**METRICS, "test_auc": 0.8834}, "test_auc: the run says 0.883400, its predictions give 0.765432"),
+        ({**METRICS, "test_f1": 0.500001}, "test_f1: the run says 0.500001, its predictions give 0.500000"),
+        ({**METRICS, "test_f1": float("nan")}, "test_f1: the run says nan, its predictions give 0.500000"),
+    ],
+)
+def test_D14_forged_or_missing_metric_is_named(run: dict[str, float], detail: str) -> None:
+    assert verdict(compare_metrics(run, METRICS)) == ("metrics", "differs", detail)
+
+
+def test_search_is_won_by_the_best_and_among_equals_the_earlier() -> None:
+    link = compare_search(SEARCH[::-1], "b" * 32, "b" * 32)
+    assert verdict(link) == ("search", "equal", "best of 3 by validation AUC, 0.8000")
+
+
+def test_another_winner_than_was_taken_is_named() -> None:
+    link = compare_search(SEARCH, "c" * 32, "c" * 32)
+    assert verdict(link) == ("search", "differs", "two has the best validation AUC, cccccccc… was taken")
+    link = compare_search(SEARCH, "b" * 32, "a" * 32)
+    detail = "the search names aaaaaaaa… as best, the candidate came from bbbbbbbb…"
+    assert verdict(link) == ("search", "differs", detail)
+
+
+def test_final_run_must_have_every_hyperparameter_of_its_child() -> None:
+    child = {"max_depth": "4", "gamma": "0"}
+    link = compare_child(child, {**child, "threshold": "0.3"}, "xgb-01")
+    assert verdict(link) == ("child", "equal", "xgb-01: 2 hyperparameters equal")
+    link = compare_child(child, {**child, "gamma": "1"}, "xgb-01")
+    assert verdict(link) == ("child", "differs", "gamma: recorded 0, found 1")
+    link = compare_child(child, {"max_depth": "4"}, "xgb-01")
+    assert verdict(link) == ("child", "differs", "gamma is missing; recorded 0")
+
+
+def test_nothing_is_raised_while_no_link_differs() -> None:
+    lineage.require_intact([lineage.equal("data", ""), lineage.recorded("code", "")])
+
+
+def test_all_broken_links_are_named() -> None:
+    links = [
+        lineage.differs("data", "train changed"),
+        lineage.equal("code", ""),
+        lineage.differs("model", "gone"),
+    ]
+    with pytest.raises(IntegrityError) as caught:
+        lineage.require_intact(links)
+    assert caught.value.message == (
+        "2 broken links in the champion's lineage: data (train changed); model (gone); "
+        "do not deploy this version"
+    )
+    assert caught.value.code == "E410"
+    with pytest.raises(IntegrityError, match="E410: 1 broken link in"):
+        lineage.require_intact(links[:2])
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_picture_draws_every_link_in_whatever_order_they_come() -> None:
+    links = [lineage.equal(name, f"planted {number}") for number, name in enumerate(TITLES)]
+    drawn = texts(lineage.picture(links[::-1]))
+    assert set(TITLES.values()) <= set(drawn)
+    assert {f"planted {number}" for number in range(len(TITLES))} <= set(drawn)
+    assert drawn.count("✓") == len(TITLES)
+    assert drawn.index("Alias") < drawn.index("Final run") < drawn.index("Code") < drawn.index("Search")
+
+
+def test_picture_of_part_of_the_chain_shows_that_part() -> None:
+    drawn = texts(lineage.picture([lineage.equal("alias", "x"), lineage.differs("version", "y")]))
+    assert "Data splits" not in drawn
+    assert (drawn.count("✓"), drawn.count("✗")) == (1, 1)
+
+
+def test_table_has_one_row_per_link_in_order() -> None:
+    table = lineage.links_table([lineage.differs("data", "changed"), lineage.recorded("code", "no git")])
+    assert table.to_dict("list") == {
+        "link": ["Data splits", "Code"],
+        "status": ["differs", "recorded"],
+        "detail": ["changed", "no git"],
+    }
+
+
+def test_facts_state_candidate_metrics_data_and_every_parameter() -> None:
+    table = lineage.facts(finalize_result(), {"max_depth": "4", "gamma": "0"})
+    assert dict(table.to_numpy().tolist()) == {
+        "candidate": "final-best",
+        "test AUC": "0.7654",
+        "test average precision": "0.4321",
+        "test log loss": "0.5678",
+        "decision threshold": "0.3125, chosen by f1",
+        "data": "customers.csv, version v1, hash 0123456789abcdef",
+        "rows (train / validation / test)": "60 / 20 / 20",
+        "gamma": "0",
+        "max_depth": "4",
+    }
+
+
+def test_summary_counts_what_was_recomputed() -> None:
+    links = (lineage.equal("data", ""), lineage.recorded("code", ""), lineage.equal("model", ""))
+    lines = champion_summary(lineage_result(*links), finalize_result()).splitlines()
+    assert lines == [
+        "champion    predictor@champion = version 4, final-best",
+        "test        AUC 0.7654, average precision 0.4321",
+        "validation  AUC 0.7777",
+        "threshold   0.3125, the largest f1 on validation rows",
+        "data        customers.csv, 100 rows, 0123456789abcdef",
+        "lineage     2 of 3 links recomputed and equal",
+    ]
+
+
+def test_reports_are_named_from_the_projects_root() -> None:
+    text = where_to_read([ROOT / "build/planted/data/1_data.html"], ROOT)
+    assert text.splitlines()[:2] == ["reports", "  build/planted/data/1_data.html"]

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import html
+import re
+
+import pandas as pd
+import pytest
+from nbconvert.filters import markdown2html
+
+from churnlib import lineage, narrate
+from churnlib.models.metrics import Interval
+from tests.unit.planted import finalize_result, registry_result
+
+NASTY = [
+    "<script>alert(1)</script>",
+    "<b>bold",
+    "[click](javascript:alert(1))",
+    "![](https://example.org/seen.png)",
+    "*a* **b** __c__ _d_",
+    "`code` and ``more``",
+    "# heading",
+    "a\n\n# heading\n\n- item",
+    "~~gone~~",
+    "| a | b |",
+    "&lt; &amp; \\* \\(x\\)",
+    "snake_case_name",
+    "größe €",
+]
+
+
+def rendered(markdown: str) -> str:
+    """What a reader sees of a piece of Markdown."""
+    page = str(markdown2html(markdown))
+    return html.unescape(re.sub(r"<[^>]+>", "", page)).strip()
+
+
+def search_table(*aucs: float) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "name": [f"xgb_{number}" for number in range(1, len(aucs) + 1)],
+            "val_auc": aucs,
+            "val_auc_low": [auc - 0.01 for auc in aucs],
+            "val_auc_high": [auc + 0.02 for auc in aucs],
+        }
+    )
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_G7_name_from_data_is_shown_as_it_is_and_does_nothing(name: str) -> None:
+    page = str(markdown2html(f"- {narrate.escaped(name)} is unused"))
+    tags = set(re.findall(r"<(\w+)", page))
+    assert tags <= {"ul", "li", "p", "a"}
+    assert "<img" not in page
+    assert (
+        "href=" not in page or 'href="https://example.org/seen.png"' in page
+    )  # a bare address may be a link
+    assert rendered(f"{narrate.escaped(name)} is unused") == f"{' '.join(name.split())} is unused"
+
+
+def test_every_sentence_with_a_name_escapes_it() -> None:
+    evil = "<script>*x*</script>"
+    sentences = [
+        narrate.search_verdict(search_table(0.7, 0.6).assign(name=evil), None),
+        narrate.test_verdict(evil, Interval(0.7, 0.6, 0.8), {"test_precision": 0.4, "test_recall": 0.5}, 0.2),
+        narrate.registry_verdict(registry_result(model_name=evil, alias=evil)),
+        narrate.lineage_verdict(evil, 4, finalize_result(name=evil), [lineage.equal("data", "")]),
+    ]
+    for sentence in sentences:
+        assert "<script" not in str(markdown2html(sentence))
+        assert evil in rendered(sentence)
+
+
+def test_opening_counts_rows_columns_and_warnings() -> None:
+    text = narrate.data_opening(50_000, 19, 0.19768, 0)
+    assert text == (
+        "**50,000 subscribers, 19 usable columns; 19.8% of them left.** "
+        "The checks found nothing to warn about."
+    )
+    assert narrate.data_opening(1, 1, 1.0, 1) == (
+        "**1 subscriber, 1 usable column; 100.0% of them left.** The checks found **1 warning**, below."
+    )
+    assert "**3 warnings**, below" in narrate.data_opening(2, 2, 0.5, 3)
+
+
+def test_ceiling_is_told_where_it_is_known_and_nowhere_else() -> None:
+    text = narrate.ceiling({"val": 0.68819, "test": 0.67934})
+    assert "**0.6882** on validation and **0.6793** on test" in text
+    assert "Neither follows from its printed code" in text
+    for unknown in ({"val": None, "test": 0.6}, {"val": 0.6, "test": None}):
+        text = narrate.ceiling(unknown)
+        assert "nobody knows the best possible AUC" in text
+        assert not re.search(r"\d", text)
+
+
+def test_search_verdict_tells_winner_gap_and_how_many_are_as_good() -> None:
+    text = rendered(narrate.search_verdict(search_table(0.7, 0.695, 0.691, 0.5), 0.71))
+    assert text.startswith(
+        "xgb_1 has the best validation AUC, 0.7000 (95% interval 0.6900 to 0.7200), of 4 configurations."
+    )
+    assert "The second, xgb_2, is 0.0050 behind; 2 of the other 3 lie within" in text
+    assert text.endswith("The best possible model reaches 0.7100, 0.0100 more.")
+    assert "1 of the other 1 lies within" in narrate.search_verdict(search_table(0.7, 0.695), None)
+
+
+def test_search_verdict_of_one_configuration_compares_it_with_nothing() -> None:
+    text = narrate.search_verdict(search_table(0.7), None)
+    assert text.endswith("of 1 configuration.")
+    assert "second" not in text
+
+
+def test_a_winner_above_the_ceiling_is_called_lucky() -> None:
+    text = narrate.search_verdict(search_table(0.7), 0.6988)
+    assert text.endswith("reaches 0.6988, 0.0012 less: the winner was lucky on these rows.")
+
+
+def test_threshold_verdict_names_the_goal_it_was_chosen_for() -> None:
+    text = narrate.threshold_verdict(0.31254, "profit", 12_345.6, 0.4321)
+    assert text.startswith("**Offer from a churn probability of 0.3125 on.**")
+    assert "the largest expected profit, 12,346 currency units, on the validation rows" in text
+    assert "reaches 43.2% of the subscribers" in text
+    assert "the largest F1, 0.5432, on" in narrate.threshold_verdict(0.3, "f1", 0.54321, 0.4)
+
+
+def test_test_verdict_tells_auc_precision_recall_and_base_rate() -> None:
+    metrics = {"test_precision": 0.345, "test_recall": 0.678}
+    text = narrate.test_verdict("final", Interval(0.6729, 0.6581, 0.6873), metrics, 0.198)
+    assert "**final has a test AUC of 0.6729** (95% interval 0.6581 to 0.6873)." in text
+    assert "34.5% really leave, where picking blindly gives 19.8%; it reaches 67.8% of all" in text
+
+
+def test_registry_verdict_tells_what_is_new_and_what_is_equal() -> None:
+    text = narrate.registry_verdict(registry_result())
+    assert text.startswith("**predictor@champion is version 4** (newly registered).")
+    assert text.endswith("it scored 200 recorded subscribers: every one equal to the record, bit for bit.")
+    other = registry_result(newly_registered=False, largest_difference=2.5e-7, compared_rows=1)
+    text = narrate.registry_verdict(other)
+    assert "(registered before, and not registered again)" in text
+    assert text.endswith("1 recorded subscriber: the largest difference from the record is 2.50e-07.")
+
+
+def test_lineage_verdict_counts_equal_recorded_and_broken_links() -> None:
+    links = [lineage.equal("data", ""), lineage.equal("model", "")]
+    text = narrate.lineage_verdict("champion", 4, finalize_result(), links)
+    assert text == (
+        "**champion is version 4, final-best, with a test AUC of 0.7654.** "
+        "2 of 2 links were recomputed and are equal."
+    )
+    links += [lineage.recorded("code", ""), lineage.differs("source", "")]
+    text = narrate.lineage_verdict("champion", 4, finalize_result(), links)
+    assert text.endswith(
+        "2 of 4 links were recomputed and are equal; 1 could only be read from the record; "
+        "**1 differs from the record: do not deploy**."
+    )
+    links.append(lineage.differs("alias", ""))
+    assert "**2 differ from" in narrate.lineage_verdict("champion", 4, finalize_result(), links)
