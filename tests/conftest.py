@@ -43,7 +43,7 @@ class Project:
 
     root: Path
 
-    def edit(self, study: str, phase: str, **changes: Any) -> Path:
+    def edit(self, study: str, phase: str, /, **changes: Any) -> Path:
         """Change parameters of a study's phase; a value of ``...`` removes the parameter."""
         path = self.root / "params" / study / f"{phase}.yml"
         values = yaml.safe_load(path.read_text(encoding="utf-8")) | changes
@@ -53,16 +53,12 @@ class Project:
 
     def study(self, name: str, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """A new study, copied from streamflow's folder as the README says, with `changes` per phase."""
-        shutil.copytree(self.root / "params" / "streamflow", self.root / "params" / name)
+        folder = self.root / "params" / name
+        shutil.copytree(self.root / "params" / "streamflow", folder)
         for phase in PHASES:
-            values = yaml.safe_load((self.root / "params" / name / f"{phase}.yml").read_text("utf-8"))
-            renamed = {
-                key: value.replace("streamflow", name)
-                if isinstance(value, str) and key != "source"
-                else value
-                for key, value in values.items()
-            }
-            self.edit(name, phase, **(renamed | dict(changes.get(phase, {}))))
+            file = folder / f"{phase}.yml"
+            file.write_text(file.read_text("utf-8").replace("streamflow", name), encoding="utf-8")
+            self.edit(name, phase, **changes.get(phase, {}))
 
     def environment(self) -> dict[str, str]:
         """The environment of a command in this project: nothing of the caller's tracking."""

@@ -11,7 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score
 from churnlib.figures.final import calibration, confusion, importances, precision_recall, roc, threshold
 
 RNG = np.random.default_rng(5)
-P = RNG.beta(2, 6, 3000).round(2)  # rounded: many customers share a score
+P = RNG.beta(2, 6, 3000).round(2)  # rounded: many subscribers share a score
 Y = (RNG.random(3000) < P).astype(np.int8)
 
 
@@ -71,7 +71,7 @@ def test_calibration_bins_hold_the_planted_rates() -> None:
     predicted, observed = line(figure, "observed")
     assert predicted == pytest.approx([0.1, 0.4])
     assert observed == [0.1, 0.8]
-    assert "In 1 of 2 bins of about 500 customers" in texts(figure)
+    assert "In 1 of 2 bins of about 500 subscribers" in texts(figure)
 
 
 def test_calibration_intervals_contain_what_was_observed_and_every_score_is_counted() -> None:
@@ -132,9 +132,9 @@ def test_confusion_writes_counts_and_shares_of_each_row() -> None:
         "10\n25.0% of the row",
         "30\n75.0% of the row",
     ]
-    assert "30 of 40 leavers are caught, with 530 customers flagged." in texts(figure)
+    assert "30 of 40 leavers are caught, with 530 subscribers flagged." in texts(figure)
 
 
-def test_a_row_without_customers_has_no_share() -> None:
+def test_a_row_without_subscribers_has_no_share() -> None:
     cells = [text.get_text() for text in confusion(np.array([[4, 0], [0, 0]])).axes[0].texts]
     assert cells[2:] == ["0\n0.0% of the row", "0\n0.0% of the row"]
