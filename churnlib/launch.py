@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from churnlib.atomic import write_text
 from churnlib.errors import InfrastructureError, ParameterError
 
 HOST = "127.0.0.1"
+_NOTIFICATIONS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # without them only a text browser could be found
 
 
@@ -28,17 +30,21 @@ def lab_command(root: Path, caller: Mapping[str, str] = os.environ) -> Command:
 
     Jupyter's settings are the project's, below build/: the user's own could switch the token off.
     """
+    settings = root / "build" / "jupyter"
+    answers = settings / "lab" / "user-settings" / _NOTIFICATIONS
+    if not answers.exists():
+        answers.parent.mkdir(parents=True, exist_ok=True)
+        write_text(answers, '{"fetchNews": "false", "checkForUpdates": false}\n')
     browser_less = sys.platform == "linux" and not any(caller.get(name) for name in _DISPLAYS)
     arguments = [
         *(sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={HOST}", f"--ServerApp.root_dir={root}"),
         "--ServerApp.allow_root=True",  # containers; Jupyter's warning is about servers that others reach
         "--LabApp.default_url=/lab/tree/notebooks/1_data.ipynb",
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LanguageServerManager.autodetect=False",  # it would start npm to look for language servers
         *(["--no-browser"] if browser_less else []),
     ]
     environment = {
-        "JUPYTER_CONFIG_DIR": str(root / "build" / "jupyter"),
+        "JUPYTER_CONFIG_DIR": str(settings),
         "JUPYTER_PREFER_ENV_PATH": "1",  # python3 is this environment's kernel, not one in the user's home
     }
     return Command(arguments, environment)
@@ -56,7 +62,11 @@ def ui_command(root: Path, port: int) -> Command:
     if uri.startswith(("http://", "https://")):
         raise ParameterError("E220", "MLFLOW_TRACKING_URI names a server; open its address in a browser")
     _require_free(port)
-    arguments = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
+    arguments = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
+        *("--workers", "1"),  # for one person; each takes 250 MB
+        *("--uvicorn-opts", "--no-access-log"),  # so that the address stays in sight
+    ]
     if uri == f"sqlite:///{root / EMBEDDED}":
         make_embedded(root)
         arguments += ["--default-artifact-root", str(root / "mlartifacts")]

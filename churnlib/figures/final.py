@@ -83,7 +83,7 @@ def precision_recall(
 
 
 def _sweep(y_true: NDArray[Any], p: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Leavers caught and customers flagged as the threshold falls past each score, from (0, 0)."""
+    """Leavers caught and subscribers flagged as the threshold falls past each score, from (0, 0)."""
     truth, scores = np.asarray(y_true), np.asarray(p)  # a Series would be indexed by its labels
     order = np.argsort(-scores, kind="stable")
     last_of_score = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
@@ -106,7 +106,7 @@ def _square() -> tuple[Figure, Axes]:
 
 @styled
 def calibration(y_true: NDArray[Any], p: NDArray[np.float64], bins: int = 10) -> Figure:
-    """Predicted against observed churn in bins of equally many customers, and where the scores lie."""
+    """Predicted against observed churn in bins of equally many subscribers, and where the scores lie."""
     edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)))
     _, bin_of = np.unique(np.searchsorted(edges[1:-1], p, side="right"), return_inverse=True)
     size, churned = np.bincount(bin_of), np.bincount(bin_of, weights=y_true)
@@ -127,14 +127,14 @@ def calibration(y_true: NDArray[Any], p: NDArray[np.float64], bins: int = 10) ->
     scores.hist(p, bins=np.linspace(0, end, 51), color=PALE)
     scores.set_xlim(0, end)
     scores.set_xlabel("predicted churn probability")
-    scores.set_ylabel("customers")
+    scores.set_ylabel("subscribers")
     for axis in (curve.xaxis, curve.yaxis):
         as_percent(axis)
     inside = int(((low <= predicted) & (predicted <= high)).sum())
     entitle(
         figure,
         "Can the probabilities be taken at their word?",
-        f"In {inside} of {len(size)} bins of about {len(p) // len(size):,} customers "
+        f"In {inside} of {len(size)} bins of about {len(p) // len(size):,} subscribers "
         "the mean prediction lies inside the interval of what was observed.",
     )
     return figure
@@ -159,7 +159,7 @@ def threshold(curve: pd.DataFrame, chosen: float, objective: str) -> Figure:
     rest.set_ylim(-0.03, 1.03)
     rest.set_ylabel("share")
     as_percent(rest.yaxis)
-    rest.set_xlabel("threshold (flag a customer from this churn probability up)")
+    rest.set_xlabel("threshold (flag a subscriber from this churn probability up)")
     for panel in (goal, rest):
         panel.axvline(chosen, color=VERMILLION, linestyle="--", linewidth=1)
     figure.legend(*rest.get_legend_handles_labels(), loc="outside lower left", ncols=2)
@@ -218,6 +218,6 @@ def confusion(matrix: NDArray[Any]) -> Figure:
     entitle(
         figure,
         "Who is flagged, and who slips through?",
-        f"{caught:,} of {leavers:,} leavers are caught, with {alarms:,} customers flagged.",
+        f"{caught:,} of {leavers:,} leavers are caught, with {alarms:,} subscribers flagged.",
     )
     return figure

@@ -12,7 +12,7 @@ from churnlib.figures.style import BLUE, GREY, as_percent, entitle, new_figure, 
 
 @styled
 def reload_agreement(recorded: NDArray[np.float64], reloaded: NDArray[np.float64]) -> Figure:
-    """Every customer's recorded churn probability against the reloaded model's."""
+    """Every subscriber's recorded churn probability against the reloaded model's."""
     figure, axes = new_figure(height=4.6)
     panel: Axes = axes[0, 0]
     low, high = float(min(recorded.min(), reloaded.min())), float(max(recorded.max(), reloaded.max()))
@@ -30,6 +30,6 @@ def reload_agreement(recorded: NDArray[np.float64], reloaded: NDArray[np.float64
     entitle(
         figure,
         "Does the reloaded model say what was recorded?",
-        f"{len(recorded):,} customers; the largest absolute difference is {largest:.3g}.",
+        f"{len(recorded):,} subscribers; the largest absolute difference is {largest:.3g}.",
     )
     return figure

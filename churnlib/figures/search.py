@@ -58,7 +58,7 @@ def validation_auc(table: pd.DataFrame, *, ceiling: float | None = None) -> Figu
         )
     panel.margins(x=0.08)
     panel.set_xlabel("validation AUC (0.5 = by chance, 1 = perfect), with its 95% interval")
-    entitle(figure, "Which configuration ranks validation customers best?", _lead(table))
+    entitle(figure, "Which configuration ranks validation subscribers best?", _lead(table))
     return figure
 
 
@@ -99,7 +99,7 @@ def learning_curves(curves: Mapping[str, pd.DataFrame], *, best: str | None = No
     panel.plot([x], [y], "o", color=VERMILLION, markersize=8, zorder=4, label=f"its best iteration, {x:.0f}")
     panel.axvline(x, color=VERMILLION, linewidth=0.8, linestyle="--")
     panel.set_xlabel("iteration (trees)")
-    panel.set_ylabel("log loss (nats per customer)")
+    panel.set_ylabel("log loss (nats per subscriber)")
     handles, labels = panel.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside lower left", ncols=2)
     answer = f"{short}: validation log loss is lowest, {y:.4f}, at iteration {x:.0f} of {len(curve)}."

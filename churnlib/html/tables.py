@@ -16,7 +16,7 @@ _NOTHING = {"", "nan", "NaN", "None", "<NA>", "NaT", "inf", "-inf", "—", "–"
 
 
 def readable_tables(html: str) -> str:
-    """The HTML with its tables made readable; a table without rows becomes the word `None.`
+    """The HTML with its tables made readable; a table without rows becomes the line `None`.
 
     Marks cells with the classes `number` and `long`, and tables with `wide`; takes cleaned HTML.
     """

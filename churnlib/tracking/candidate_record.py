@@ -63,10 +63,7 @@ def record_candidate(
         model_id=model_id,
     )
     return FinalizeResult(
-        study=params.study,
-        experiment=params.experiment,
-        run_id=recorder.run_id,
-        parameters=params.model_dump(),
+        **recorder.origin(params),
         data=search.data,
         search_run_id=search.run_id,
         best_child_run_id=search.best_child_run_id,

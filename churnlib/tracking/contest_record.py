@@ -132,10 +132,7 @@ def result_of(
     best = winner(trained)
     child = children[trained.index(best)]
     return SearchResult(
-        study=params.study,
-        experiment=params.experiment,
-        run_id=parent.run_id,
-        parameters=params.model_dump(),
+        **parent.origin(params),
         data=data,
         best_child_run_id=child.run_id,
         best_name=child.name,

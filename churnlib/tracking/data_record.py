@@ -35,10 +35,7 @@ def record_data(
         "schema": json.loads(prepared.schema.to_json()),
     }
     result = DataResult(
-        study=params.study,
-        experiment=params.experiment,
-        run_id=recorder.run_id,
-        parameters=params.model_dump(),
+        **recorder.origin(params),
         source=opened.source,
         data_version=params.data_version,
         fingerprint=whole,

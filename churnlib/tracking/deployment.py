@@ -53,10 +53,7 @@ def register_and_check(recorder: Recorder, params: RegistryParams, finalize: Fin
         },
     )
     result = RegistryResult(
-        study=params.study,
-        experiment=params.experiment,
-        run_id=recorder.run_id,
-        parameters=params.model_dump(),
+        **recorder.origin(params),
         finalize=finalize,
         model_name=params.model_name,
         version=registered.version,

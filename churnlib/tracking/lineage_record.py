@@ -37,10 +37,7 @@ def record_lineage(recorder: Recorder, params: LineageParams, chain: Trace) -> L
         tags={"model_name": params.model_name, "alias": params.alias, "model_version": chain.version},
     )
     return LineageResult(
-        study=params.study,
-        experiment=params.experiment,
-        run_id=recorder.run_id,
-        parameters=params.model_dump(),
+        **recorder.origin(params),
         model_name=params.model_name,
         alias=params.alias,
         version=chain.version,

@@ -48,4 +48,5 @@ def fetch_missing(client: MlflowClient, root: Path, data: DataResult) -> None:
 
 
 def _repository(client: MlflowClient, experiment: str) -> ArtifactRepository:
-    return get_artifact_repository(client.get_experiment(experiment).artifact_location)
+    location = client.get_experiment(experiment).artifact_location
+    return get_artifact_repository(location, client.tracking_uri)

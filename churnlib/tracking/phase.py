@@ -7,12 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
-from mlflow.entities import DatasetInput, Metric, Param, RunStatus, RunTag
+from mlflow.entities import Metric, Param, RunStatus, RunTag
 
 from churnlib.errors import ParameterError
 from churnlib.params import PhaseParams
@@ -37,11 +37,6 @@ class Recorder:
     run_id: str
     experiment: str
     provenance: Provenance
-    _dataset: list[DatasetInput] = field(default_factory=list)
-
-    def params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters; a value too long for MLflow is refused rather than cut."""
-        self.batch(params=values)
 
     def batch(
         self,
@@ -51,7 +46,10 @@ class Recorder:
         tags: Mapping[str, object] | None = None,
         model_id: str | None = None,
     ) -> None:
-        """Log parameters, metrics and tags in one request; the metrics to the run's model, too, if named."""
+        """Log parameters, metrics and tags in one request; the metrics to the run's model, too, if named.
+
+        Raises ParameterError E214 for a value that MLflow would cut without a word.
+        """
         now = int(time.time() * 1000)
         texts = {name: _text(value) for name, value in (params or {}).items()}
         for name, text in texts.items():
@@ -83,10 +81,9 @@ class Recorder:
     def file(self, content: bytes, name: str) -> None:
         """Log a file's bytes."""
         with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / Path(name).name
+            path = Path(scratch) / name
             path.write_bytes(content)
-            parent = Path(name).parent.as_posix()
-            self.client.log_artifact(self.run_id, str(path), None if parent == "." else parent)
+            self.client.log_artifact(self.run_id, str(path))
 
     def data(self, data: DataResult) -> None:
         """Record on the run which data it used: tags, dataset inputs, schema with fingerprints."""
@@ -97,6 +94,15 @@ class Recorder:
         """The part of `data` that is not tags, for a run that was begun with the tags."""
         self.client.log_inputs(self.run_id, dataset_inputs(data))
         self.text(data.data_schema, "data_schema.json")
+
+    def origin(self, params: PhaseParams) -> dict[str, Any]:
+        """What every result states first: study, experiment, run and parameters."""
+        return {
+            "study": params.study,
+            "experiment": params.experiment,
+            "run_id": self.run_id,
+            "parameters": params.model_dump(),
+        }
 
     def keep(self, result: Result) -> None:
         """Log the result to its run; `store.record` then writes it to disk."""
@@ -143,12 +149,13 @@ def phase(params: PhaseParams, *, name: str | None = None) -> Iterator[Recorder]
     recorder = _adopt(given, params, root) if given else begin(params, root=root)
     if name:
         recorder.client.update_run(recorder.run_id, name=name)
-    recorder.params(params.model_dump())
+    recorder.batch(params=params.model_dump())
     try:
         yield recorder
-    except BaseException:
+    except BaseException as error:
         if not given:
-            recorder.end("FAILED")
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            close_family(recorder.client, recorder.run_id, status, error=f"{type(error).__name__}: {error}")
         raise
     if not given:
         recorder.end("FINISHED")
