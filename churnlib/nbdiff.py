@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import io
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -90,8 +91,18 @@ def _leaves(value: object, name: str) -> Iterator[tuple[str, object]]:
     elif isinstance(value, list):
         for place, item in enumerate(value):
             yield from _leaves(item, f"{name}[{place}]")
+    elif isinstance(value, str) and value.startswith("{") and (inner := _json_object(value)) is not None:
+        yield from _leaves(inner, name)
     elif not _NOISY_NAME.search(name):
         yield name, _masked(value) if isinstance(value, str) else value
+
+
+def _json_object(text: str) -> object | None:
+    """What a text holds that is itself JSON, such as a schema kept word for word; None for any other."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _cells(left: nbformat.NotebookNode, right: nbformat.NotebookNode) -> str:

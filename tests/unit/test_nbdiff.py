@@ -128,3 +128,13 @@ def test_something_that_is_not_a_notebook_is_refused(content: str, tmp_path: Pat
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"E207: .*absent\.ipynb does not exist"):
         nbdiff.diff(tmp_path / "absent.ipynb", executed(tmp_path / "a.ipynb"))
+
+
+def test_json_kept_as_text_is_compared_part_by_part(tmp_path: Path) -> None:
+    one = executed(
+        tmp_path / "a.ipynb", result={"schema": '{"columns": [{"name": "price", "kind": "number"}]}'}
+    )
+    other = executed(
+        tmp_path / "b.ipynb", result={"schema": '{"columns": [{"name": "price", "kind": "text"}]}'}
+    )
+    assert "schema.columns[0].kind  number  text" in nbdiff.diff(one, other)
