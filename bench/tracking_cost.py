@@ -95,14 +95,22 @@ def _contest_table(bare: list[Cost], tracked: list[Cost]) -> Table:
         ratio = median(with_record) / median(without)
         rows.append((f"{clock}, median", median(without), median(with_record), extra[clock], ratio))
         rows.append((f"{clock}, least", min(without), min(with_record), min(with_record) - min(without), ""))
-    met = "met" if extra["wall"] <= BAR_SECONDS else "MISSED"
     return Table(
         "What tracking costs",
         f"Seconds for the twelve configurations, {len(bare)} pairs, bare and tracked in turn. `beyond` in a "
         "median row is the median of the pairs' differences.",
         ("clock", "bare", "tracked", "beyond", "ratio"),
         rows,
-        f"Bar: at most {BAR_SECONDS:g} s of wall time beyond training. {met}: {extra['wall']:.2f} s.",
+        _verdict(extra["wall"], median(cost.cpu / cost.wall for cost in bare)),
+    )
+
+
+def _verdict(beyond: float, cores: float) -> str:
+    met = "met" if beyond <= BAR_SECONDS else "MISSED"
+    return (
+        f"Bar: at most {BAR_SECONDS:g} s of wall time beyond training. {met}: {beyond:.2f} s. Bare training "
+        f"had {cores:.1f} of {thread_count()} cores; where that is much less than all, others were using the "
+        "machine, and the wall times say little."
     )
 
 

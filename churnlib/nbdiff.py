@@ -100,9 +100,10 @@ def _leaves(value: object, name: str) -> Iterator[tuple[str, object]]:
 def _json_object(text: str) -> object | None:
     """What a text holds that is itself JSON, such as a schema kept word for word; None for any other."""
     try:
-        return json.loads(text)
+        content: object = json.loads(text)
     except ValueError:
         return None
+    return content
 
 
 def _cells(left: nbformat.NotebookNode, right: nbformat.NotebookNode) -> str:

@@ -1,6 +1,6 @@
 """A notebook file, read without running it: its cells, their tags and its parameters.
 
-The parameters cell holds one parameter per line: ``n_rows: int = 5000  # customers to generate``.
+The parameters cell holds one parameter per line: ``n_rows: int = 5000  # rows to generate``.
 """
 
 from __future__ import annotations

@@ -144,6 +144,7 @@ def record(result: Result) -> None:
     display(
         {RESULT_MIME: result.model_dump(mode="json"), "text/plain": f"result of run {result.run_id}"},
         raw=True,
+        metadata={RESULT_MIME: {"expanded": False}},
     )
 
 

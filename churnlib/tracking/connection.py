@@ -16,6 +16,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from churnlib.errors import InfrastructureError
 
 EMBEDDED = "mlflow.db"
+LAYOUT = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages for models, not chats
 
 
 def tracking_uri(root: Path) -> str:
@@ -72,7 +73,7 @@ def experiment_id(client: MlflowClient, name: str, root: Path) -> str:
         embedded = tracking_uri(root) == f"sqlite:///{root / EMBEDDED}"
         location = str(root / "mlartifacts" / name) if embedded else None
         try:
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location, tags=LAYOUT))
         except MlflowException:  # another process made it since we looked
             found = client.get_experiment_by_name(name)
             if found is None:

@@ -66,6 +66,7 @@ class Session:
 def open_session(root: Path | None = None) -> Session:
     """The session of the project at `root`, by default the one that the notebook stands in."""
     root = root or store.project_root()
+    pd.set_option("display.max_colwidth", None)  # a report that cuts a hash or a reason proves nothing
     return Session(root, connect(root))
 
 
