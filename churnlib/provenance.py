@@ -62,7 +62,7 @@ class Provenance:
 def collect(root: Path, notebook: Path) -> Provenance:
     """The provenance of a run of `notebook`, a file in the project at `root`, as things stand now."""
     commit = git(root, "rev-parse", "HEAD")
-    diff = _uncommitted(root) if commit else ""
+    diff = _uncommitted(root, commit) if commit else ""
     return Provenance(
         commit=commit,
         branch=git(root, "rev-parse", "--abbrev-ref", "HEAD"),
@@ -137,10 +137,27 @@ def git(root: Path, *arguments: str, strip: bool = True, **environment: str) -> 
     return text.strip() if strip else text
 
 
-def _uncommitted(root: Path) -> str:
+def _uncommitted(root: Path, commit: str) -> str:
     """Changes against HEAD, new code files included, without touching the user's index."""
     new = git(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    code = [path for path in new if path.endswith(_CODE_SUFFIXES)]
+    code = tuple(path for path in new if path.endswith(_CODE_SUFFIXES))
+    touched = git(root, "diff-files", "--name-only", "--relative", "-z").split("\0")
+    stamps = tuple((path, *_stamp(root / path)) for path in (*code, *touched))
+    return _diff(root, code, (commit, git(root, "diff-index", "--cached", "HEAD"), stamps))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """When a file was written and its size in bytes; zeros where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@functools.lru_cache(maxsize=2)
+def _diff(root: Path, code: tuple[str, ...], _state: object) -> str:
+    """The diff of a working tree in this state; a filter for notebooks makes git take seconds for each."""
     with tempfile.TemporaryDirectory() as scratch:
         index = Path(scratch) / "index"
         own = Path(git(root, "rev-parse", "--absolute-git-dir")) / "index"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,13 @@ class Recorder:
     client: MlflowClient
     run_id: str
     experiment: str
-    provenance: Provenance
+    root: Path
+    notebook: str
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Where the run comes from, as its children record it too."""
+        return collect(self.root, self.root / "notebooks" / self.notebook)
 
     def batch(
         self,
@@ -123,10 +130,11 @@ def begin(
 ) -> Recorder:
     """A new run with its provenance on record; a child if `parent` is given."""
     client = parent.client if parent else connect(root)
+    experiment = parent.experiment if parent else experiment_id(client, params.experiment, root)
     provenance = parent.provenance if parent else collect(root, root / "notebooks" / params.notebook)
     nested = {"mlflow.parentRunId": parent.run_id} if parent else {"phase": params.phase}
     run = client.create_run(
-        parent.experiment if parent else experiment_id(client, params.experiment, root),
+        experiment,
         run_name=name or f"{params.phase}-{params.study}",
         tags={
             **provenance.tags(),
@@ -135,7 +143,7 @@ def begin(
             **{key: str(value) for key, value in (tags or {}).items()},
         },
     )
-    recorder = Recorder(client, run.info.run_id, run.info.experiment_id, provenance)
+    recorder = Recorder(client, run.info.run_id, experiment, root, params.notebook)
     for file_name, content in provenance.files().items():
         recorder.text(content, file_name)
     return recorder
@@ -197,9 +205,7 @@ def _adopt(run_id: str, params: PhaseParams, root: Path) -> Recorder:
         raise ParameterError(
             "E215", f"run {run_id} is of phase {run.data.tags.get('phase')!r}, expected {params.phase!r}"
         )
-    return Recorder(
-        client, run_id, run.info.experiment_id, collect(root, root / "notebooks" / params.notebook)
-    )
+    return Recorder(client, run_id, run.info.experiment_id, root, params.notebook)
 
 
 def _text(value: object) -> str:
