@@ -28,13 +28,13 @@ data: env  ## Make, check, split and fingerprint the table
 search: env  ## Train and record every candidate, after data
 	@$(RUN) --phase search
 
-finalize: env  ## Open the sealed test once for the best candidate, after search
+finalize: env  ## Retrain the winner, choose its threshold, judge it on the test split, after search
 	@$(RUN) --phase finalize
 
-registry: env  ## Register the final model and let the gate decide, after finalize
+registry: env  ## Register the candidate, point the alias, compare predictions, after finalize
 	@$(RUN) --phase registry
 
-lineage: env  ## Walk from the champion back to its data and prove it, after registry
+lineage: env  ## Walk from the champion back to its data and recompute every link, after registry
 	@$(RUN) --phase lineage
 
 ##@ Looking

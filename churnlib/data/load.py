@@ -72,7 +72,7 @@ def _bytes_within(path: Path, budget_mb: int, factor: int) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         reason = error.strerror or "unknown reason"
-        raise InfrastructureError("E503", f"{path.name} cannot be read: {reason}; try again") from error
+        raise InfrastructureError("E508", f"{path.name} cannot be read: {reason}; try again") from error
     if not data:
         raise DataError("E306", f"{path.name} is empty (0 bytes); give a table with a header and rows")
     return data

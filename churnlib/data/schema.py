@@ -62,13 +62,13 @@ class Schema(BaseModel):
 
     @classmethod
     def from_json(cls, text: str) -> Schema:
-        """The schema that `to_json` wrote; raises `DataError` E322 for any other text."""
+        """The schema that `to_json` wrote; raises `DataError` E323 for any other text."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "the text"
-            raise DataError("E322", f"not a schema, version 1: {where}: {first['msg']}") from error
+            raise DataError("E323", f"not a schema, version 1: {where}: {first['msg']}") from error
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ def split_table(
     all rows of a cut date go to the later part. With `group_column` a group in two parts is refused
     (E311): moving it would put the future in train, leaving it would break the promise.
 
-    Raises `DataError` E306 where a part lacks one of the classes, E311 for groups, E314 for dates.
+    Raises `DataError` E306 where a part lacks one of the classes, E311 for groups that straddle, E325 for
+    rows without a group, E324 for missing dates.
     """
     groups = _groups(table, group_column) if group_column else None
     try:
@@ -118,10 +119,10 @@ def _dates(table: pd.DataFrame, date_column: str) -> pd.Series[Any]:
         raise ParameterError("E203", f"date_column '{shown(date_column)}' is not in the table; set it")
     dates = table[date_column]
     if not pd.api.types.is_datetime64_any_dtype(dates.dtype):
-        raise DataError("E314", f"{shown(date_column)}: {dates.dtype}, expected dates; write ISO dates")
+        raise DataError("E324", f"{shown(date_column)}: {dates.dtype}, expected dates; write ISO dates")
     if (empty := dates.isna().to_numpy()).any():
         found = f"{shown(date_column)}: {empty.sum():,} empty dates ({rows_of(empty)})"
-        raise DataError("E314", f"{found}; a split by time needs one in every row")
+        raise DataError("E324", f"{found}; a split by time needs one in every row")
     return dates.dt.tz_convert("UTC").dt.tz_localize(None) if dates.dt.tz is not None else dates
 
 
@@ -132,7 +133,7 @@ def _groups(table: pd.DataFrame, group_column: str) -> Rows:
     codes, _ = pd.factorize(table[group_column])
     if (empty := codes < 0).any():
         found = f"{shown(group_column)}: {empty.sum():,} rows without a group ({rows_of(empty)})"
-        raise DataError("E311", f"{found}; fill them or leave group_column empty")
+        raise DataError("E325", f"{found}; fill them or leave group_column empty")
     return np.asarray(codes, dtype=np.int64)
 
 

@@ -16,12 +16,13 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from churnlib.errors import InfrastructureError
 
 EMBEDDED = "mlflow.db"
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
 LAYOUT = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages for models, not chats
 
 
 def tracking_uri(root: Path) -> str:
     """MLFLOW_TRACKING_URI where it is set, else the project's own SQLite file."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / EMBEDDED}"
+    return os.environ.get(URI_VARIABLE) or f"sqlite:///{root / EMBEDDED}"
 
 
 def connect(root: Path) -> MlflowClient:
@@ -33,12 +34,16 @@ def connect(root: Path) -> MlflowClient:
     uri = tracking_uri(root)
     if uri == f"sqlite:///{root / EMBEDDED}":
         make_embedded(root)
+    named = os.environ.get(URI_VARIABLE)
     try:
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         return MlflowClient(uri)
     except (MlflowException, OSError) as error:
         raise InfrastructureError("E504", f"cannot open the tracking store: {error}; try again") from None
+    finally:
+        if named is None:  # MLflow exports what it is set to; a second project would take it
+            os.environ.pop(URI_VARIABLE, None)
 
 
 def make_embedded(root: Path) -> None:

@@ -134,6 +134,7 @@ def test_every_run_carries_data_code_and_executed_notebook(ran: tuple[Project, s
         assert len(tags["lock_sha256"]) == len(tags["notebook_sha256"]) == 64
         assert (tags["train_rows"], tags["val_rows"], tags["test_rows"]) == ("35020", "7480", "7500")
         assert len(tags["data_hash"]) == 16 and tags["feature_count"] == "19"
+        assert run.inputs is not None
         assert {item.dataset.name for item in run.inputs.dataset_inputs} == {
             "streamflow-train",
             "streamflow-val",
@@ -157,7 +158,7 @@ def test_children_carry_the_parameters_that_were_used(ran: tuple[Project, str]) 
         "val_auc", "val_f1", "val_precision", "val_recall", "val_avg_precision", "val_log_loss",
         "best_iteration", "train_time_seconds",
     } <= set(child.data.metrics)  # fmt: skip
-    assert child.outputs.model_outputs
+    assert child.outputs is not None and len(child.outputs.model_outputs) == 1
 
 
 def test_search_parent_names_its_winner(ran: tuple[Project, str]) -> None:

@@ -120,7 +120,7 @@ def test_the_registered_model_names_every_column_at_fault(own: Project) -> None:
     with pytest.warns(UserWarning, match="'contract': 1 of 5 values never seen in training"):
         unseen = model.predict(rows.assign(contract=["weekly", *rows["contract"][1:]]))
     with pytest.warns(UserWarning, match="'contract': 1 of 5 values empty"):
-        missing = model.predict(rows.assign(contract=[None, *rows["contract"][1:]]))
+        missing = model.predict(rows.assign(contract=rows["contract"].mask(rows.index == 0)))
     assert unseen["churn_probability"].iloc[0] == missing["churn_probability"].iloc[0]
 
 

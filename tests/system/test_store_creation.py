@@ -21,7 +21,8 @@ def whole(folder: Path) -> bool:
     connection = sqlite3.connect(folder / EMBEDDED)
     try:
         tables = connection.execute("select count(*) from sqlite_master where name = 'runs'").fetchone()
-        return tables == (1,) and connection.execute("pragma integrity_check").fetchone() == ("ok",)
+        sound = connection.execute("pragma integrity_check").fetchone()
+        return (tables, sound) == ((1,), ("ok",))
     finally:
         connection.close()
 

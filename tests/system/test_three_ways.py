@@ -37,7 +37,7 @@ def by_hand(project: Project, phase: str, cells: list[str]) -> nbformat.Notebook
     `cells` are run first, as a person would edit the parameters.
     """
     path = project.root / "notebooks" / PARAMS[phase].notebook
-    node = nbformat.read(path, 4)
+    node: nbformat.NotebookNode = nbformat.read(path, 4)
     place = next(i for i, cell in enumerate(node.cells) if "parameters" in cell.metadata.get("tags", []))
     node.cells[place].source += "\n" + "\n".join(cells)
     resources = {"metadata": {"path": str(path.parent)}}

@@ -167,7 +167,7 @@ CASES = {
     "E11_all_null": Case(DataError, "E310", "nothing: every value is empty", added(nothing=None)),
     "E12_group_without_value": Case(
         DataError,
-        "E311",
+        "E325",
         "team: 1 rows without a group (row 4)",
         lambda table: put("team", 4, None)(table.assign(team=[f"t{row % 50}" for row in range(ROWS)])),
         options={"group_column": "team"},
@@ -201,7 +201,7 @@ CASES = {
     ),
     "E19_split_date_missing": Case(
         DataError,
-        "E314",
+        "E324",
         "seen: 1 empty dates (row 9)",
         added(seen=DAYS.mask(DAYS.dt.year == 2031)),
         options=BY_TIME,

@@ -117,7 +117,7 @@ def test_json_round_trip_is_equal() -> None:
     "text", ["", "{}", '{"schema_version": 2}', '{"target": "a", "positive_label": 1, "columns": []}']
 )
 def test_text_that_is_no_schema_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match="E322: not a schema, version 1"):
+    with pytest.raises(DataError, match="E323: not a schema, version 1"):
         Schema.from_json(text)
 
 

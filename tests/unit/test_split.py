@@ -135,10 +135,10 @@ def test_one_date_for_all_rows_is_refused(y: NDArray[np.int8]) -> None:
     ("options", "error", "message"),
     [
         ({"method": "time", "date_column": "dya"}, ParameterError, "E203: date_column 'dya'"),
-        ({"method": "time", "date_column": "x"}, DataError, "E314: x: int64, expected dates"),
-        ({"method": "time", "date_column": "holes"}, DataError, r"E314: holes: 1 empty dates \(row 3\)"),
+        ({"method": "time", "date_column": "x"}, DataError, "E324: x: int64, expected dates"),
+        ({"method": "time", "date_column": "holes"}, DataError, r"E324: holes: 1 empty dates \(row 3\)"),
         ({"group_column": "team"}, ParameterError, "E203: group_column 'team'"),
-        ({"group_column": "holes"}, DataError, r"E311: holes: 1 rows without a group \(row 3\)"),
+        ({"group_column": "holes"}, DataError, r"E325: holes: 1 rows without a group \(row 3\)"),
     ],
 )
 def test_unusable_date_or_group_is_refused(

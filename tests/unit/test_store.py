@@ -146,7 +146,7 @@ def test_result_goes_to_the_runners_staging_folder_or_else_to_the_output_folder(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[dict[str, Any]] = []
-    monkeypatch.setattr(store, "display", lambda bundle, raw: shown.append(bundle) if raw else None)
+    monkeypatch.setattr(store, "display", lambda bundle, raw, metadata: shown.append(bundle) if raw else None)
     monkeypatch.chdir(root)
     staging = root / "staging"
     staging.mkdir()

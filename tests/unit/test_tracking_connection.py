@@ -1,0 +1,28 @@
+"""Which store a project's record goes to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from churnlib.tracking.connection import connect, tracking_uri
+
+
+def test_two_projects_in_one_process_keep_their_own_stores(tmp_path: Path, empty_store: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mlflow.db").write_bytes(empty_store.read_bytes())
+        connect(tmp_path / name)
+        assert tracking_uri(tmp_path / name) == f"sqlite:///{tmp_path / name / 'mlflow.db'}"
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_a_tracking_address_in_the_environment_is_honoured_and_kept(
+    tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{empty_store}")
+    assert connect(tmp_path).tracking_uri == f"sqlite:///{empty_store}"
+    assert os.environ["MLFLOW_TRACKING_URI"] == f"sqlite:///{empty_store}"
+    assert not (tmp_path / "mlflow.db").exists()
