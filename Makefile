@@ -5,7 +5,7 @@ STUDY ?= streamflow
 PYTHON_HERE := .venv/bin/python
 CHURN := $(PYTHON_HERE) -m churnlib
 FORCED = $(if $(filter-out 0 no false,$(FORCE)),--force)
-RUN = $(CHURN) run --study '$(STUDY)' $(FORCED)
+RUN = $(CHURN) run --study '$(STUDY)' $(FORCED) $(addprefix --cell-timeout ,$(TIMEOUT))
 LOCK := $(PYTHON_HERE) -m uv pip compile --quiet --universal --generate-hashes --no-header \
 	--no-emit-index-url --group dev pyproject.toml
 
@@ -17,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 .DEFAULT_GOAL := help
 .PHONY: help run data search finalize registry lineage lab ui report diff test check format bench lock env clean
 
-##@ The pipeline (STUDY=streamflow picks the study, FORCE=1 runs what is up to date, too)
+##@ The pipeline (STUDY=streamflow picks the study, FORCE=1 runs all, TIMEOUT=600 ends a longer cell)
 
 run: env  ## All five phases, as far as they are not up to date
 	@$(RUN)

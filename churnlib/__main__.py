@@ -40,7 +40,14 @@ def _run(chosen: argparse.Namespace) -> None:
     from churnlib.summary import champion_summary, where_to_read
 
     root = store.project_root()
-    done = run_study(root, chosen.study, until=chosen.phase, force=chosen.force, say=terminal_line)
+    done = run_study(
+        root,
+        chosen.study,
+        until=chosen.phase,
+        force=chosen.force,
+        cell_timeout=chosen.cell_timeout,
+        say=terminal_line,
+    )
     folders = {item.plan.phase: item.plan.output for item in done}
     if "lineage" in folders:
         lineage = read_result(folders["lineage"] / "result.json", LineageResult)
@@ -76,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--study", default="streamflow", help="a folder of params/")
     run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")
     run.add_argument("--force", action="store_true", help="run what is up to date, too")
+    run.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="fail a cell that takes longer")
     run.set_defaults(action=_run)
     verbs.add_parser("report", help="build the index page of the reports").set_defaults(action=_report)
     diff = verbs.add_parser("diff", help="compare two executed notebooks")

@@ -37,6 +37,11 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
+def stoppable() -> None:
+    """For a child before it starts: Ctrl-C stops it, even where whoever runs the tests ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Project:
     """A project folder as a clone would be: notebooks, params and lock, committed to git."""
@@ -101,6 +106,12 @@ class Project:
             ["git", *identity, *arguments], cwd=self.root, capture_output=True, text=True, check=True
         )
         return done.stdout.strip()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that at the end no worker waits for the other."""
+    tiers = ("test_default_study", "test_three_ways", "test_own_table", "/system/", "/notebooks/", "")
+    items.sort(key=lambda item: next(place for place, part in enumerate(tiers) if part in item.nodeid))
 
 
 @pytest.fixture(scope="session")

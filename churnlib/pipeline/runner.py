@@ -49,10 +49,13 @@ class Done:
         return self.plan.output / self.plan.report
 
 
-def run_study(root: Path, study: str, *, until: str | None, force: bool, say: Say) -> list[Done]:
+def run_study(
+    root: Path, study: str, *, until: str | None, force: bool, cell_timeout: int | None, say: Say
+) -> list[Done]:
     """Every phase up to `until` (default: all), each one skipped if nothing it depends on changed.
 
-    With `force` all phases run; with `until` and `force` only that one is forced.
+    With `force` all phases run; with `until` and `force` only that one is forced. A cell that takes longer
+    than `cell_timeout` seconds fails its phase.
     """
     phases = list(PHASES)
     wanted = phases[: phases.index(until) + 1] if until else phases
@@ -63,11 +66,11 @@ def run_study(root: Path, study: str, *, until: str | None, force: bool, say: Sa
     for phase in wanted:
         plan = make_plan(root, study, phase)
         forced = force and (until is None or phase == until)
-        done.append(_bring_up_to_date(session, plan, forced=forced, say=say))
+        done.append(_bring_up_to_date(session, plan, forced=forced, cell_timeout=cell_timeout, say=say))
     return done
 
 
-def run_phase(session: Session, plan: Plan, *, say: Say) -> Done:
+def run_phase(session: Session, plan: Plan, *, cell_timeout: int | None, say: Say) -> Done:
     """Execute the phase's notebook as a new run and publish its result, or raise PhaseFailed."""
     recorder = begin(plan.params, root=plan.root)
     staging = plan.output / f".running-{recorder.run_id}"
@@ -84,6 +87,7 @@ def run_phase(session: Session, plan: Plan, *, say: Say) -> Done:
             on_text=say,
             progress=sys.stderr.isatty(),
             description=plan.phase,
+            cell_timeout=cell_timeout,
         )
         failure = _failure_of(outcome)
         write_text(staging / plan.report, to_html(executed, title=f"{plan.params.study}: {plan.phase}"))
@@ -133,12 +137,14 @@ def _check_early(root: Path, study: str, phase: str) -> None:
             raise
 
 
-def _bring_up_to_date(session: Session, plan: Plan, *, forced: bool, say: Say) -> Done:
+def _bring_up_to_date(
+    session: Session, plan: Plan, *, forced: bool, cell_timeout: int | None, say: Say
+) -> Done:
     if not forced and is_fresh(session, plan):
         say(f"{plan.phase:<9} unchanged since it last ran: skipped")
         return Done(plan, ran=False)
     say(f"{plan.phase:<9} {plan.params.notebook}")
-    return run_phase(session, plan, say=say)
+    return run_phase(session, plan, cell_timeout=cell_timeout, say=say)
 
 
 def _environment(plan: Plan, run_id: str, staging: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ import pytest
 
 from churnlib.errors import InfrastructureError, ParameterError
 from churnlib.execute import Outcome, describe, run_notebook
+from tests.conftest import stoppable
 
 PARAMETERS = "n_rows: int = 3  # rows to make\nname = 'quick'"
 RESULT = "from IPython.display import display\ndisplay({'application/json': {'n': n_rows}}, raw=True)"
@@ -183,6 +184,7 @@ def test_A7_signal_kills_the_kernel_and_is_recorded(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=stoppable,
     ) as runner:
         assert runner.stdout is not None
         assert runner.stdout.readline() == "asleep\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
@@ -19,6 +20,8 @@ from churnlib.errors import ChurnError
 from churnlib.params import DataParams
 from churnlib.pipeline.plan import make_plan
 from churnlib.results import DataResult, FinalizeResult, LineageResult, SearchResult, read_result
+from churnlib.tracking.connection import connect
+from churnlib.tracking.trace import trace
 from tests.conftest import QUICK, Project
 
 COLUMNS = {
@@ -174,3 +177,77 @@ def test_E7_E20_a_later_table_is_held_to_the_expected_schema(own: Project) -> No
     with pytest.raises(ChurnError, match=r"(?s)missing: price.*newsletter") as refused:
         prepare(broken, params, expected=expected, reference=None)
     assert refused.value.exit_status == 3
+
+
+def broken_links(project: Project) -> list[str]:
+    """The links of the champion's lineage that differ now."""
+    client = connect(project.root)
+    chain = trace(client, project.root, model_name="telecom-churn-predictor", alias="champion")
+    return [link.name for link in chain.links if link.status == "differs"]
+
+
+@contextlib.contextmanager
+def altered(path: Path, old: bytes, new: bytes) -> Iterator[None]:
+    """The file with `old` replaced by `new`, for as long as the block lasts."""
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
+
+
+def test_each_edit_of_the_record_is_named_by_its_link(own: Project) -> None:
+    finalize = outcome(own, FinalizeResult)
+    artifacts = own.root / "mlartifacts" / "telecom-churn-xgb-v3"
+    model = artifacts / "models" / finalize.model_id / "artifacts" / "artifacts"
+    train = own.root / "build" / "objects" / f"{finalize.data.splits['train'].fingerprint}.parquet"
+    summary = artifacts / finalize.search_run_id / "artifacts" / "search_results_summary.csv"
+    predictions = artifacts / finalize.run_id / "artifacts" / "test_predictions.csv"
+    assert broken_links(own) == []
+    with altered(model / "scorer.json", b'"threshold": 0.', b'"threshold": 0.0'):
+        assert broken_links(own) == ["model"]
+    with altered(model / "scorer.json", b'"price"', b'"pricf"'):
+        assert broken_links(own) == ["model", "schema"]
+    with altered(train, b"PAR1", b"PAR2"):
+        assert broken_links(own) == ["data"]
+    with altered(own.root / "subscribers.csv", b"S00001", b"S10001"):
+        assert broken_links(own) == ["source"]
+    with altered(predictions, b"0.", b"0.0"):
+        assert broken_links(own) == ["metrics"]
+    best = outcome(own, SearchResult).best_name.encode()
+    with altered(summary, finalize.best_child_run_id.encode(), finalize.run_id.encode()):
+        assert broken_links(own) == ["search"], best
+
+
+def test_an_edited_metric_or_hyperparameter_of_a_finished_run_is_named(own: Project) -> None:
+    finalize = outcome(own, FinalizeResult)
+    client = MlflowClient(f"sqlite:///{own.root / 'mlflow.db'}")
+    honest = finalize.test_metrics["test_auc"]
+    client.log_metric(finalize.run_id, "test_auc", 0.99)
+    assert broken_links(own) == ["metrics"]
+    client.log_metric(finalize.run_id, "test_auc", honest)
+    assert broken_links(own) == []
+    client.set_model_version_tag("telecom-churn-predictor", "1", "data_hash", "0" * 16)
+    assert broken_links(own) == ["version"]
+    client.set_model_version_tag("telecom-churn-predictor", "1", "data_hash", finalize.data.data_hash)
+    client.delete_run(finalize.best_child_run_id)
+    assert broken_links(own) == ["child"]
+    client.restore_run(finalize.best_child_run_id)
+
+
+def test_a_broken_link_fails_the_lineage_notebook_with_status_4(own: Project) -> None:
+    finalize = outcome(own, FinalizeResult)
+    predictions = (
+        own.root
+        / "mlartifacts"
+        / "telecom-churn-xgb-v3"
+        / finalize.run_id
+        / "artifacts"
+        / "test_predictions.csv"
+    )
+    with altered(predictions, b"0.", b"0.0"):
+        done = own.main("run", "--study", "telecom")
+    assert done.returncode == 4
+    assert "CHURN-E410: 1 broken link in the champion's lineage: metrics" in done.stderr

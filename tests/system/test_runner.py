@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.conftest import Project
+from tests.conftest import Project, stoppable
 
 
 def sabotage(project: Project, source: str, *, notebook: str = "1_data.ipynb") -> None:
@@ -71,6 +71,13 @@ def test_A6_A9_a_kernel_that_leaves_early_is_a_failure(project: Project, case: s
     assert not (outputs(project) / "result.json").exists()
 
 
+def test_a_cell_that_takes_too_long_fails_the_run(project: Project) -> None:
+    sabotage(project, "import time; time.sleep(600)")
+    done = project.main("run", "--phase", "data", "--cell-timeout", "2")
+    assert done.returncode == 5 and "longer than its time limit" in done.stderr
+    assert [run.info.status for run in runs(project)] == ["FAILED"]
+
+
 def test_a_churn_error_in_a_cell_gives_its_exit_status(project: Project) -> None:
     sabotage(project, "from churnlib.errors import DataError\nraise DataError('E301', 'planted')")
     done = project.main("run", "--phase", "data")
@@ -90,6 +97,7 @@ def test_A7_a_stopped_runner_leaves_no_running_run_and_no_kernel(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=stoppable,
     )
     with running:
         deadline = time.monotonic() + 120
@@ -99,7 +107,10 @@ def test_A7_a_stopped_runner_leaves_no_running_run_and_no_kernel(
         assert any("ipykernel_launcher" in " ".join(child.cmdline()) for child in kernels)
         begun = time.monotonic()
         running.send_signal(sent)
-        _, errors = running.communicate(timeout=60)
+        try:
+            _, errors = running.communicate(timeout=60)
+        finally:
+            running.kill()
     assert running.returncode == status, errors
     _, alive = psutil.wait_procs(kernels, timeout=max(0.1, 10 - (time.monotonic() - begun)))
     assert not alive, "a kernel outlived its runner by 10 s"

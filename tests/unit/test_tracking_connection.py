@@ -26,3 +26,11 @@ def test_a_tracking_address_in_the_environment_is_honoured_and_kept(
     assert connect(tmp_path).tracking_uri == f"sqlite:///{empty_store}"
     assert os.environ["MLFLOW_TRACKING_URI"] == f"sqlite:///{empty_store}"
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_nothing_leaves_the_machine(tmp_path: Path, empty_store: Path) -> None:
+    from mlflow.telemetry import get_telemetry_client
+
+    connect(empty_store.parent)
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert get_telemetry_client() is None
