@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,7 @@ def prepare(
     )
     prepared = Prepared(table, seen_in(schema, table.iloc[split.train]), labels, split, findings)
     late = [*_about_unexpected(unexpected), *_late_findings(prepared, reference)]
-    return Prepared(table, prepared.schema, labels, split, [*findings, *late])
+    return replace(prepared, findings=[*findings, *late])
 
 
 def seen_in(schema: Schema, train: pd.DataFrame) -> Schema:
