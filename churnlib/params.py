@@ -216,7 +216,7 @@ PHASES: dict[str, type[PhaseParams]] = {
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """A hint such as ``; did you mean 'n_rows'?`` or the known names when nothing is near."""
+    """A hint such as ``did you mean 'n_rows'?`` or the known names when nothing is near."""
     match = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(sorted(known))}"
 

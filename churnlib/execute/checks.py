@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import papermill
 from churnlib import notebookfile
 from churnlib.errors import ChurnError, ParameterError, raise_all
 from churnlib.execute.quiet import quiet_papermill
+from churnlib.params import nearest
 
 _WRITE_AS = "write one `name: type = literal  # help` per line"
 
@@ -142,9 +142,7 @@ def _unknown(known: Mapping[str, object], given: Mapping[str, object], file: str
     errors: list[ChurnError] = []
     for name in given:
         if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
-            advice = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-            errors.append(ParameterError("E202", f"unknown {name!r} in {file}; {advice}"))
+            errors.append(ParameterError("E202", f"unknown {name!r} in {file}; {nearest(name, list(known))}"))
     return errors
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnlib.errors import IntegrityError
+from churnlib.lineage import compare_values
 from churnlib.params import RegistryParams
 from churnlib.results import FinalizeResult, RegistryResult, sha256
 from churnlib.tracking.models import file_hashes, model_files, predict_as_deployed
@@ -76,19 +77,12 @@ def register_and_check(recorder: Recorder, params: RegistryParams, finalize: Fin
 def require_model_files(finalize: FinalizeResult) -> None:
     """Nothing if every file of the model has its recorded hash, else IntegrityError E413 naming one."""
     found = file_hashes(model_files(finalize.model_id))
-    for name in sorted(set(found) | set(finalize.model_files)):
-        if found.get(name) != finalize.model_files.get(name):
-            what = (
-                "is missing"
-                if name not in found
-                else "was added"
-                if name not in finalize.model_files
-                else "differs"
-            )
-            raise IntegrityError(
-                "E413",
-                f"model {finalize.model_id}: {name} {what}; do not register it: run `make finalize FORCE=1`",
-            )
+    link = compare_values("model", finalize.model_files, found, detail="")
+    if link.status == "differs":
+        raise IntegrityError(
+            "E413",
+            f"model {finalize.model_id}: {link.detail}; do not register it: run `make finalize FORCE=1`",
+        )
 
 
 def recorded_sample(
