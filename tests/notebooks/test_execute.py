@@ -219,7 +219,7 @@ def test_A11_kill_9_of_the_runner_leaves_the_old_copy_whole(tmp_path: Path) -> N
 
 REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
     "unknown": ({"n_rowz": 1}, "E202", "unknown 'n_rowz' in the call; did you mean 'n_rows'?"),
-    "far off": ({"zzz": 1}, "E202", "unknown 'zzz' in the call; known are n_rows, name"),
+    "far off": ({"zzz": 1}, "E202", "unknown 'zzz' in the call; known: n_rows, name"),
     "date": ({"name": Path("x")}, "E201", "'name' for plain.ipynb is a PosixPath that JSON cannot carry"),
     "tuple": ({"name": (1, 2)}, "E201", "is a tuple that"),
     "not a number": ({"n_rows": float("nan")}, "E201", "is a float that"),
