@@ -35,7 +35,7 @@ def evaluate(labels: Labels, probabilities: Probabilities, threshold: float) -> 
     F1, precision and recall call a subscriber a churner from `threshold` upwards. Raises
     DataError E322 where no metric can be a finite number: such a model must never win.
     """
-    _require_measurable(labels, probabilities)
+    require_measurable(labels, probabilities)
     flagged = probabilities >= threshold
     found = {
         "auc": sk.roc_auc_score(labels, probabilities),
@@ -59,12 +59,9 @@ def auc_interval(labels: Labels, probabilities: Probabilities, *, level: float =
     From 0 to 1 where a class has one row or the AUC is 0 or 1. Raises DataError E322 as `evaluate`.
     Source: DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44:837; ranks after Sun and Xu (2014).
     """
-    _require_measurable(labels, probabilities)
-    positive, negative = probabilities[labels == 1], probabilities[labels == 0]
-    m, n = len(positive), len(negative)
-    ranks = stats.rankdata(np.concatenate([positive, negative]))
-    by_positive = (ranks[:m] - stats.rankdata(positive)) / n
-    by_negative = 1 - (ranks[m:] - stats.rankdata(negative)) / m
+    require_measurable(labels, probabilities)
+    by_positive, by_negative = placements(labels, probabilities)
+    m, n = len(by_positive), len(by_negative)
     auc = float(by_positive.mean())
     if m < 2 or n < 2 or not 0 < auc < 1:
         return Interval(auc, 0.0, 1.0)
@@ -74,7 +71,20 @@ def auc_interval(labels: Labels, probabilities: Probabilities, *, level: float =
     return Interval(auc, low, high)
 
 
-def _require_measurable(labels: Labels, probabilities: Probabilities) -> None:
+def placements(labels: Labels, probabilities: Probabilities) -> tuple[Probabilities, Probabilities]:
+    """Per churner the share of stayers ranked below, and per stayer the share of churners ranked above.
+
+    Ties count half; the mean of either is the AUC. In the order of the rows.
+    """
+    positive, negative = probabilities[labels == 1], probabilities[labels == 0]
+    m, n = len(positive), len(negative)
+    ranks = stats.rankdata(np.concatenate([positive, negative]))
+    by_positive = (ranks[:m] - stats.rankdata(positive)) / n
+    return by_positive, 1 - (ranks[m:] - stats.rankdata(negative)) / m
+
+
+def require_measurable(labels: Labels, probabilities: Probabilities) -> None:
+    """Raise DataError E322 where no metric is a finite number: one class, or a broken probability."""
     positives, broken = int(labels.sum()), int((~np.isfinite(probabilities)).sum())
     if broken or not 0 < positives < len(labels):
         raise DataError(

@@ -1,0 +1,1 @@
+"""The gate: the checks that stand between challenger and champion, pure and seeded."""
