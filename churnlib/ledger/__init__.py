@@ -1,0 +1,1 @@
+"""The ledger, pure: its events, what they add up to, and what is wrong with them."""

@@ -1,0 +1,81 @@
+"""A copy of every event in the artifact store, by number and hash.
+
+The tracking store and the artifact store are backed up apart. When the first is restored from an
+older backup, the ledger has lost events; this copy notices, and knows which.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+from churnlib.errors import InfrastructureError, IntegrityError
+from churnlib.ledger.event import parse
+from churnlib.ledger.replay import Entry, Ledger
+
+_NAME = re.compile(r"(\d+)-([0-9a-f]{64})\.json")
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The folder of the artifact store that holds one ledger's copy."""
+
+    repository: ArtifactRepository
+    folder: str
+
+    def names(self) -> dict[int, str]:
+        """Number to hash of every event that was copied."""
+        try:
+            listed = self.repository.list_artifacts(self.folder)
+        except Exception as error:
+            raise InfrastructureError(
+                "E512", f"the artifact store cannot be read: {error}; the same command may be tried again"
+            ) from None
+        found = (_NAME.fullmatch(Path(item.path).name) for item in listed)
+        return {int(match[1]): match[2] for match in found if match}
+
+    def require_behind(self, ledger: Ledger, mirrored: Mapping[int, str], name: str) -> None:
+        """Nothing if every copied event is on the ledger, else IntegrityError E418 naming what is lost."""
+        here = {entry.number: entry.sha256 for entry in ledger.entries}
+        lost = sorted(number for number, digest in mirrored.items() if here.get(number) != digest)
+        if lost:
+            told = "; ".join(self.tell(number, mirrored[number]) for number in lost[:10])
+            count = f"{len(lost)} event{'s' if len(lost) > 1 else ''}"
+            raise IntegrityError(
+                "E418",
+                f"ledger {name}: the artifact store holds {count} that the tracking store has not ({told}); "
+                "it was restored from an older backup: restore a newer one",
+            )
+
+    def complete(self, ledger: Ledger, mirrored: Mapping[int, str]) -> None:
+        """Copy the events that are not here yet, the last one's writer may have been stopped in between."""
+        for entry in ledger.entries:
+            if entry.number not in mirrored:
+                self._copy(entry)
+
+    def tell(self, number: int, digest: str) -> str:
+        """What a copied event said, in words: ``event 7: promoted version 2, by anna``."""
+        place = f"{self.folder}/{_file_name(number, digest)}"
+        try:
+            event = parse(Path(self.repository.download_artifacts(place)).read_text(encoding="utf-8"))
+        except Exception:  # telling more is a courtesy; the event is named all the same
+            event = None
+        if event is None:
+            return f"event {number}"
+        about = "" if event.version is None else f" version {event.version}"
+        return f"event {number}: {event.kind.replace('_', ' ')}{about}, by {event.who}"
+
+    def _copy(self, entry: Entry) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / _file_name(entry.number, entry.sha256)
+            path.write_text(entry.event.text(), encoding="utf-8")
+            self.repository.log_artifact(str(path), self.folder)
+
+
+def _file_name(number: int, digest: str) -> str:
+    return f"{number:06d}-{digest}.json"
