@@ -113,13 +113,10 @@ class Scorer:
     @classmethod
     def from_bytes(cls, description: str, booster: bytes) -> Scorer:
         """A scorer from `describe`'s JSON and a booster in UBJ."""
-        content: dict[str, Any] = json.loads(description)
-        if content.get("format") != FORMAT:
-            raise InputError(f"scorer format {content.get('format')!r} found, {FORMAT!r} expected")
-        columns = [Column(**{**item, "levels": tuple(item["levels"])}) for item in content["columns"]]
+        encoder, threshold = read_description(description)
         loaded = xgb.Booster()
         loaded.load_model(bytearray(booster))
-        return cls(loaded, Encoder(columns), content["threshold"])
+        return cls(loaded, encoder, threshold)
 
     def describe(self) -> str:
         """The encoder and threshold as JSON."""
@@ -160,6 +157,15 @@ class Scorer:
         for notice in notices:
             warnings.warn(notice, ScoredAsMissing, stacklevel=2)
         return scored
+
+
+def read_description(description: str) -> tuple[Encoder, float]:
+    """The encoder and the threshold that `Scorer.describe` wrote."""
+    content: dict[str, Any] = json.loads(description)
+    if content.get("format") != FORMAT:
+        raise InputError(f"scorer format {content.get('format')!r} found, {FORMAT!r} expected")
+    columns = [Column(**{**item, "levels": tuple(item["levels"])}) for item in content["columns"]]
+    return Encoder(columns), content["threshold"]
 
 
 def _encode_column(column: Column, cells: pd.Series) -> tuple[Values, int]:

@@ -11,19 +11,25 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow.entities import LoggedModel, LoggedModelOutput
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types import ColSpec, DataType, Schema
 
 from churnlib.errors import IntegrityError
 from churnlib.lock import pins
+from churnlib.models.manifest import BOOSTER, DESCRIPTION, require_whole
 from churnlib.models.scorer import Encoder, Scorer
-from churnlib.results import sha256
 from churnlib.store import project_root
+from churnlib.tracking.outages import explained
 from churnlib.tracking.phase import Recorder
 
 REQUIRED = ("mlflow", "numpy", "pandas", "xgboost")
+SCRIPT = "churn_model.py"
 WRITTEN_BY_LOADING = "registered_model_meta"  # MLflow puts this beside a model when it loads it
+# A file where Python would keep compiled code: else whoever loads a model from the local store writes
+# some beside it, and what somebody planted there would be run instead of the script.
+NO_BYTECODE = "__pycache__"
 _TYPES = {"category": DataType.string, "boolean": DataType.boolean}
 
 
@@ -86,6 +92,14 @@ def requirements(root: Path) -> list[str]:
     return [f"{name}=={pinned[name]}" for name in REQUIRED]
 
 
+def model_script() -> bytes:
+    """The script of every model that this library saves: what loads it and scores with it."""
+    source = resources.files("churnlib")
+    script = (source / "models" / "scorer.py").read_text(encoding="utf-8")
+    entry = (source / "templates" / "model_entry.py.txt").read_text(encoding="utf-8")
+    return f"{script}\n\n{entry}".encode()
+
+
 def model_files(model_id: str) -> dict[str, bytes]:
     """Every file of a logged model: path in its folder to bytes."""
     try:
@@ -94,16 +108,32 @@ def model_files(model_id: str) -> dict[str, bytes]:
         raise IntegrityError(
             "E402", f"model {model_id} has no artifacts: {error}; it was deleted or lost"
         ) from None
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != WRITTEN_BY_LOADING and "__pycache__" not in path.parts
-    }
+    named = ((path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")))
+    return {name: path.read_bytes() for name, path in named if path.is_file() and name != WRITTEN_BY_LOADING}
 
 
-def file_hashes(files: Mapping[str, bytes]) -> dict[str, str]:
-    """Path to SHA-256."""
-    return {name: sha256(content) for name, content in files.items()}
+def verified_files(model_id: str, manifest: Mapping[str, str]) -> dict[str, bytes]:
+    """Every file of a logged model, each as the manifest has it.
+
+    Raises IntegrityError E401 for a model that was not uploaded whole, E402 for one that is gone,
+    E413 for a changed, added or renamed file.
+    """
+    try:
+        with explained():
+            status = mlflow.get_logged_model(model_id).status
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise IntegrityError(
+            "E402", f"model {model_id} is not on record; it was deleted: run `make finalize FORCE=1`"
+        ) from None
+    if status != "READY":
+        raise IntegrityError(
+            "E401", f"model {model_id} is {status}: its upload was cut short; run `make finalize FORCE=1`"
+        )
+    files = model_files(model_id)
+    require_whole(files, manifest, what=f"model {model_id}")
+    return files
 
 
 def predict_as_deployed(model_uri: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -137,18 +167,16 @@ def _save(
         signature=signature(scorer.encoder),
         input_example=list(example) if example else None,
     )
+    (folder / NO_BYTECODE).write_text("Python is to keep no compiled code here.\n", encoding="utf-8")
     return folder
 
 
 def _write_parts(folder: Path, scorer: Scorer, booster: bytes) -> dict[str, Path]:
     """The script, the scorer's description and the booster, written to `folder`."""
-    source = resources.files("churnlib")
-    script = (source / "models" / "scorer.py").read_text(encoding="utf-8")
-    entry = (source / "templates" / "model_entry.py.txt").read_text(encoding="utf-8")
     contents = {
-        "script": ("churn_model.py", f"{script}\n\n{entry}".encode()),
-        "scorer": ("scorer.json", scorer.describe().encode()),
-        "booster": ("model.ubj", booster),
+        "script": (SCRIPT, model_script()),
+        "scorer": (Path(DESCRIPTION).name, scorer.describe().encode()),
+        "booster": (Path(BOOSTER).name, booster),
     }
     paths = {}
     for part, (name, content) in contents.items():

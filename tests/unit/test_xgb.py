@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,8 @@ import xgboost
 from churnlib.models.features import encoder_for, labels_of
 from churnlib.models.scorer import Scorer
 from churnlib.models.xgb import Fitted, fit, importance
-from tests.unit.planted import SETTINGS, planted_encoded, planted_fitted, planted_schema, planted_table
+from churnlib.results import sha256
+from tests.unit.planted import ROOT, SETTINGS, planted_encoded, planted_fitted, planted_schema, planted_table
 
 
 def fitted(*, threads: int = 1, **changes: Any) -> Fitted:
@@ -18,6 +22,27 @@ def fitted(*, threads: int = 1, **changes: Any) -> Fitted:
 
 def test_D11_same_seed_gives_same_bytes_for_one_and_two_threads() -> None:
     assert fitted().to_bytes() == planted_fitted().to_bytes() == fitted(threads=2).to_bytes()
+
+
+def test_D10_D11_every_process_and_every_number_of_openmp_threads_gives_the_same_bytes() -> None:
+    """OpenMP reads its variable once, when a process begins."""
+    code = (
+        "from churnlib.results import sha256\n"
+        "from tests.unit.test_xgb import fitted\n"
+        "print(*{sha256(fitted(threads=threads).to_bytes()) for threads in (1, 2)})\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": threads},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for threads in ("1", "2")
+    ]
+    printed = [process.communicate(timeout=120)[0].split() for process in processes]
+    assert printed == [[sha256(planted_fitted().to_bytes())]] * 2
 
 
 def test_another_seed_gives_another_model() -> None:
