@@ -6,19 +6,16 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from churnlib import yamlfile
-from churnlib.atomic import write_text
 from churnlib.errors import ParameterError
 from churnlib.execute import check_names
-from churnlib.params import PHASES, DataParams, PhaseParams
+from churnlib.params import PHASES, DataParams
+from churnlib.phaseparams import PhaseParams
 from churnlib.provenance import library_hash, lock_hash, notebook_hash
 from churnlib.results import RESULTS, read_result, sha256
 from churnlib.safenames import check_name
 from churnlib.tracking.connection import tracking_uri
 
-PUBLISHED = "manifest.json"
 ALWAYS_RUN = ("lineage",)  # it checks the present state of things that anybody may have changed
 
 
@@ -51,31 +48,25 @@ class Plan:
         return Path(self.params.notebook).with_suffix(".html").name
 
 
-class Manifest(BaseModel):
-    """What was published, and from what: written when everything it names is in place."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    key: str
-    run_id: str
-    seconds: float
-    files: dict[str, str]  # file name -> SHA-256
-
-
 def make_plan(root: Path, study: str, phase: str) -> Plan:
     """The phase's plan; every fault in its parameters, all at once, before anything starts."""
+    params = read_params(root, study, phase)
+    return Plan(params, root, _key(root, params, root / "notebooks" / params.notebook))
+
+
+def read_params(root: Path, study: str, phase: str) -> PhaseParams:
+    """The phase's parameters from its YAML, checked, by the notebook's own names too."""
     file = params_file(root, study, phase)
     kind = PHASES[phase]
     values = yamlfile.load(file)
     shown = file.relative_to(root).as_posix()
     params = kind.check(values, where=shown)
-    notebook = root / "notebooks" / kind.notebook
-    check_names(notebook, values, file=shown)
+    check_names(root / "notebooks" / kind.notebook, values, file=shown)
     if params.study != study:
         raise ParameterError(
             "E217", f"study in {shown} is {params.study!r}, expected {study!r}, its folder's name"
         )
-    return Plan(params, root, _key(root, params, notebook))
+    return params
 
 
 def params_file(root: Path, study: str, phase: str) -> Path:
@@ -93,26 +84,6 @@ def params_file(root: Path, study: str, phase: str) -> Path:
             "copy a folder of params/ to begin one",
         )
     return file
-
-
-def read_manifest(folder: Path) -> Manifest | None:
-    """What is published in `folder`, or None if nothing whole is."""
-    try:
-        manifest = Manifest.model_validate_json((folder / PUBLISHED).read_text(encoding="utf-8"))
-        whole = all(
-            sha256((folder / name).read_bytes()) == expected for name, expected in manifest.files.items()
-        )
-    except (OSError, ValidationError):
-        return None
-    return manifest if whole and "result.json" in manifest.files else None
-
-
-def write_manifest(plan: Plan, folder: Path, run_id: str, seconds: float) -> None:
-    """Write down what lies in `folder`, ready to be published."""
-    names = ("result.json", plan.params.notebook, plan.report)
-    files = {name: sha256((folder / name).read_bytes()) for name in names}
-    manifest = Manifest(key=plan.key, run_id=run_id, seconds=seconds, files=files)
-    write_text(folder / PUBLISHED, manifest.model_dump_json(indent=1) + "\n")
 
 
 def _key(root: Path, params: PhaseParams, notebook: Path) -> str:

@@ -8,7 +8,7 @@ from churnlib.atomic import write_text
 from churnlib.errors import ParameterError
 from churnlib.html import Entry, entry_of, index_html
 from churnlib.params import PHASES
-from churnlib.pipeline.plan import read_manifest
+from churnlib.pipeline.publish import read_manifest
 
 
 def write_index(root: Path) -> Path:

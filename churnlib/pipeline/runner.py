@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,16 @@ from churnlib import execute
 from churnlib.atomic import write_text
 from churnlib.errors import ChurnError, IntegrityError
 from churnlib.html import to_html
-from churnlib.params import PHASES
-from churnlib.pipeline.plan import ALWAYS_RUN, PUBLISHED, Plan, make_plan, read_manifest, write_manifest
-from churnlib.results import RESULTS, read_result
-from churnlib.store import STAGING_VARIABLE, archive
+from churnlib.params import PHASES, LineageParams
+from churnlib.phaseparams import PhaseParams
+from churnlib.pipeline.leftovers import clear_up
+from churnlib.pipeline.plan import ALWAYS_RUN, Plan, make_plan, read_params
+from churnlib.pipeline.publish import RESULT, STAGING, keep_failed, publish, read_manifest, write_manifest
+from churnlib.pipeline.turn import turn
+from churnlib.results import RESULTS, RegistryResult, read_result
+from churnlib.store import STAGING_VARIABLE
 from churnlib.tracking.connection import tracking_uri
-from churnlib.tracking.phase import RUN_VARIABLE, attach, begin, close_family, finished
+from churnlib.tracking.phase import RUN_VARIABLE, attach, begin, close_family, status_of
 from churnlib.tracking.session import Session, open_session
 
 Say = Callable[[str], None]
@@ -55,29 +59,34 @@ def run_study(
     """Every phase up to `until` (default: all), each one skipped if nothing it depends on changed.
 
     With `force` all phases run; with `until` and `force` only that one is forced. A cell that takes longer
-    than `cell_timeout` seconds fails its phase.
+    than `cell_timeout` seconds fails its phase. What a dead runner of the study left is cleared up first;
+    a living one is a Conflict, E702.
     """
     phases = list(PHASES)
     wanted = phases[: phases.index(until) + 1] if until else phases
-    for phase in wanted:
-        _check_early(root, study, phase)
-    session = open_session(root)
-    done = []
-    for phase in wanted:
-        plan = make_plan(root, study, phase)
-        forced = force and (until is None or phase == until)
-        done.append(_bring_up_to_date(session, plan, forced=forced, cell_timeout=cell_timeout, say=say))
+    checked = [_check_early(root, study, phase) for phase in wanted]
+    done: list[Done] = []
+    with turn(root, study):
+        session = open_session(root)
+        clear_up(session, study, checked)
+        for phase in wanted:
+            if phase == LineageParams.phase and _nobody_is_champion(done):
+                say(f"{phase:<9} nobody is champion: nothing to trace")
+                break
+            plan = make_plan(root, study, phase)
+            forced = force and (until is None or phase == until)
+            done.append(_bring_up_to_date(session, plan, forced=forced, cell_timeout=cell_timeout, say=say))
     return done
 
 
 def run_phase(session: Session, plan: Plan, *, cell_timeout: int | None, say: Say) -> Done:
     """Execute the phase's notebook as a new run and publish its result, or raise PhaseFailed."""
     recorder = begin(plan.params, root=plan.root)
-    staging = plan.output / f".running-{recorder.run_id}"
-    staging.mkdir(parents=True)
+    staging = plan.output / f"{STAGING}{recorder.run_id}"
     executed = staging / plan.params.notebook
     failure: tuple[str, str] | None = ("KILLED", "the runner was stopped")
     try:
+        staging.mkdir(parents=True)
         outcome = execute.run_notebook(
             plan.notebook,
             plan.params.model_dump(),
@@ -94,9 +103,9 @@ def run_phase(session: Session, plan: Plan, *, cell_timeout: int | None, say: Sa
         attach(session.client, recorder.run_id, [executed, staging / plan.report])
         if failure is None:
             _require_own_result(plan, staging, recorder.run_id)
+            manifest = write_manifest(plan, staging, recorder.run_id, outcome.seconds)
             close_family(session.client, recorder.run_id, "FINISHED")
-            write_manifest(plan, staging, recorder.run_id, outcome.seconds)
-            publish(plan, staging)
+            publish(staging, manifest)
             return Done(plan, ran=True)
     except Exception as fault:
         failure = ("FAILED", f"{type(fault).__name__}: {fault}")
@@ -107,17 +116,9 @@ def run_phase(session: Session, plan: Plan, *, cell_timeout: int | None, say: Sa
     finally:
         if failure is not None:
             with _undisturbed():
+                kept = keep_failed(staging) if staging.exists() else staging
                 close_family(session.client, recorder.run_id, failure[0], error=failure[1])
-                kept = _keep_failed(plan, staging, recorder.run_id)
     raise PhaseFailed(execute.describe(outcome).replace(str(staging), str(kept)), outcome.exit_status)
-
-
-def publish(plan: Plan, staging: Path) -> None:
-    """Move a whole result from staging to its folder, result.json last; what stood there is kept."""
-    archive(plan.output)
-    for name in (plan.params.notebook, plan.report, PUBLISHED, "result.json"):
-        (staging / name).replace(plan.output / name)
-    staging.rmdir()
 
 
 def is_fresh(session: Session, plan: Plan) -> bool:
@@ -125,16 +126,25 @@ def is_fresh(session: Session, plan: Plan) -> bool:
     if plan.phase in ALWAYS_RUN:
         return False
     manifest = read_manifest(plan.output)
-    return manifest is not None and manifest.key == plan.key and finished(session.client, manifest.run_id)
+    if manifest is None or manifest.key != plan.key:
+        return False
+    return status_of(session.client, manifest.run_id) == "FINISHED"
 
 
-def _check_early(root: Path, study: str, phase: str) -> None:
-    """Refuse faulty parameters of any phase before the first one runs; missing results come later."""
+def _nobody_is_champion(done: Sequence[Done]) -> bool:
+    """Whether the registry phase, just up to date, left the model without a champion."""
+    registered = [item.plan.output for item in done if item.plan.phase == RegistryResult.phase]
+    return any(read_result(folder / "result.json", RegistryResult).champion is None for folder in registered)
+
+
+def _check_early(root: Path, study: str, phase: str) -> PhaseParams:
+    """A phase's parameters; refused before the first phase runs, while missing results come later."""
     try:
-        make_plan(root, study, phase)
+        return make_plan(root, study, phase).params
     except ChurnError as error:
         if error.code not in ("E210", "E404", "E405"):
             raise
+    return read_params(root, study, phase)
 
 
 def _bring_up_to_date(
@@ -165,19 +175,11 @@ def _failure_of(outcome: execute.Outcome) -> tuple[str, str] | None:
 
 
 def _require_own_result(plan: Plan, staging: Path, run_id: str) -> None:
-    result = read_result(staging / "result.json", RESULTS[plan.phase])
+    result = read_result(staging / RESULT, RESULTS[plan.phase])
     if result.run_id != run_id:
         raise IntegrityError(
             "E416", f"{plan.params.notebook} recorded run {result.run_id}, expected its own run {run_id}"
         )
-
-
-def _keep_failed(plan: Plan, staging: Path, run_id: str) -> Path:
-    """Move what a failed run left to failed/<run id>/."""
-    target = plan.output / "failed" / run_id
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging.replace(target)
-    return target
 
 
 @contextmanager

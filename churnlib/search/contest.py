@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,19 @@ class Trained:
         )
 
 
+@dataclass(frozen=True)
+class Failed:
+    """An entrant whose training raised: it cannot win, and the record says why."""
+
+    entrant: Entrant
+    error: str  # class and message
+
+    @property
+    def line(self) -> str:
+        """One line for a person who watches the search."""
+        return f"{self.entrant.name}  failed: {self.error.splitlines()[0]}"
+
+
 def entrants(
     configurations: Sequence[Mapping[str, Any]], common: Mapping[str, Any], *, prefix: str
 ) -> list[Entrant]:
@@ -65,11 +78,11 @@ def run_contest(
     threshold: float,
     workers: int,
     clock: Callable[[], float],
-) -> Iterator[Trained]:
-    """Each entrant as soon as it is trained, on one thread each, `workers` at a time.
+) -> Iterator[Trained | Failed]:
+    """Each entrant as soon as it is trained, or has failed, on one thread each, `workers` at a time.
 
-    The order of arrival varies, what arrives does not. An error in one entrant, raised with its name
-    as a note, an interrupt or a reader who stops cancels those not yet begun.
+    The order of arrival varies, what arrives does not. An entrant that raises does not stop the others;
+    an interrupt or a reader who stops cancels those not yet begun.
     """
 
     def train(entrant: Entrant) -> Trained:
@@ -87,9 +100,7 @@ def run_contest(
         running = {pool.submit(train, entrant): entrant for entrant in listed}
         try:
             for done in as_completed(running):
-                if (error := done.exception()) is not None:
-                    error.add_note(f"while training {running[done].name}")
-                yield done.result()
+                yield _arrival(done, running[done])
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -115,6 +126,13 @@ def results_table(trained: Sequence[Trained]) -> pd.DataFrame:
 def winner(trained: Sequence[Trained]) -> Trained:
     """The entrant with the best validation AUC; among equals the earlier one."""
     return min(trained, key=lambda item: (-item.auc.value, item.entrant.index))
+
+
+def _arrival(done: Future[Trained], entrant: Entrant) -> Trained | Failed:
+    error = done.exception()
+    if isinstance(error, Exception):
+        return Failed(entrant, f"{type(error).__name__}: {error}")
+    return done.result()
 
 
 def _name(prefix: str, index: int, configuration: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from churnlib.errors import InfrastructureError
+from churnlib.tracking.outages import Client, explained
 
 EMBEDDED = "mlflow.db"
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -25,20 +26,29 @@ def tracking_uri(root: Path) -> str:
     return os.environ.get(URI_VARIABLE) or f"sqlite:///{root / EMBEDDED}"
 
 
+def is_embedded(root: Path) -> bool:
+    """True when the record is the project's own SQLite file, with mlartifacts/ beside it."""
+    return tracking_uri(root) == f"sqlite:///{root / EMBEDDED}"
+
+
 def connect(root: Path) -> MlflowClient:
     """A client of the tracking store; the embedded store is made first if it is not there."""
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("mlflow.store.db.utils").setLevel(
+        logging.CRITICAL
+    )  # it logs a stack; we say what to do
     # MLflow advises type hints and input examples, which our models replace by checks of their own.
     warnings.filterwarnings("ignore", module=r"mlflow\.pyfunc.*", category=UserWarning)
     uri = tracking_uri(root)
-    if uri == f"sqlite:///{root / EMBEDDED}":
+    if is_embedded(root):
         make_embedded(root)
     named = os.environ.get(URI_VARIABLE)
     try:
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        return MlflowClient(uri)
+        with explained():
+            return Client(uri)
     except (MlflowException, OSError) as error:
         raise InfrastructureError("E504", f"cannot open the tracking store: {error}; try again") from None
     finally:
@@ -75,8 +85,7 @@ def experiment_id(client: MlflowClient, name: str, root: Path) -> str:
     """The experiment's id, made on first use; embedded artifacts lie under mlartifacts/<name>."""
     found = client.get_experiment_by_name(name)
     if found is None:
-        embedded = tracking_uri(root) == f"sqlite:///{root / EMBEDDED}"
-        location = str(root / "mlartifacts" / name) if embedded else None
+        location = str(root / "mlartifacts" / name) if is_embedded(root) else None
         try:
             return str(client.create_experiment(name, artifact_location=location, tags=LAYOUT))
         except MlflowException:  # another process made it since we looked

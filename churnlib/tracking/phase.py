@@ -6,22 +6,25 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
 from churnlib.errors import ParameterError
-from churnlib.params import PhaseParams
+from churnlib.phaseparams import PhaseParams
 from churnlib.provenance import Provenance, collect
 from churnlib.results import DataResult, Result, to_text
 from churnlib.store import project_root
 from churnlib.tracking.connection import connect, experiment_id
 from churnlib.tracking.datasets import data_tags, dataset_inputs
+from churnlib.tracking.dead import begin_run, close_dead, end_run
+from churnlib.tracking.outages import explained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +42,7 @@ class Recorder:
     experiment: str
     root: Path
     notebook: str
+    begun: int  # milliseconds since 1970
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -115,9 +119,9 @@ class Recorder:
         """Log the result to its run; `store.record` then writes it to disk."""
         self.text(to_text(result), "result.json")
 
-    def end(self, status: str) -> None:
-        """End the run as FINISHED, FAILED or KILLED."""
-        self.client.set_terminated(self.run_id, status)
+    def end(self, status: str, *, error: str = "") -> None:
+        """End the run as FINISHED, FAILED or KILLED, with its error as a tag if there is one."""
+        end_run(self.client, self.run_id, status, begun=self.begun, error=error)
 
 
 def begin(
@@ -133,40 +137,42 @@ def begin(
     experiment = parent.experiment if parent else experiment_id(client, params.experiment, root)
     provenance = parent.provenance if parent else collect(root, root / "notebooks" / params.notebook)
     nested = {"mlflow.parentRunId": parent.run_id} if parent else {"phase": params.phase}
-    run = client.create_run(
+    run = begin_run(
+        client,
         experiment,
-        run_name=name or f"{params.phase}-{params.study}",
-        tags={
+        name or f"{params.phase}-{params.study}",
+        {
             **provenance.tags(),
             "study": params.study,
             **nested,
             **{key: str(value) for key, value in (tags or {}).items()},
         },
     )
-    recorder = Recorder(client, run.info.run_id, experiment, root, params.notebook)
-    for file_name, content in provenance.files().items():
-        recorder.text(content, file_name)
+    recorder = Recorder(client, run.info.run_id, experiment, root, params.notebook, run.info.start_time)
+    with _closed_on_error(recorder):
+        for file_name, content in provenance.files().items():
+            recorder.text(content, file_name)
     return recorder
 
 
 @contextmanager
 def phase(params: PhaseParams, *, name: str | None = None) -> Iterator[Recorder]:
-    """The phase's run: the runner's, which it ends itself, or a new one that ends with the block."""
+    """The phase's run: the runner's, which it ends itself, or a new one that ends with the block.
+
+    Before a new one begins its work, runs of this study whose process is gone are closed as KILLED.
+    """
     root = project_root()
     given = os.environ.get(RUN_VARIABLE)
     recorder = _adopt(given, params, root) if given else begin(params, root=root)
-    if name:
-        recorder.client.update_run(recorder.run_id, name=name)
-    recorder.batch(params=params.model_dump())
-    try:
-        yield recorder
-    except BaseException as error:
+    with explained(), nullcontext() if given else _closed_on_error(recorder):
         if not given:
-            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            close_family(recorder.client, recorder.run_id, status, error=f"{type(error).__name__}: {error}")
-        raise
-    if not given:
-        recorder.end("FINISHED")
+            close_dead(recorder.client, recorder.experiment, params.study)
+        if name:
+            recorder.client.update_run(recorder.run_id, name=name)
+        recorder.batch(params=params.model_dump())
+        yield recorder
+        if not given:
+            recorder.end("FINISHED")
 
 
 def close_family(client: MlflowClient, run_id: str, status: str, *, error: str = "") -> None:
@@ -176,9 +182,7 @@ def close_family(client: MlflowClient, run_id: str, status: str, *, error: str =
         [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'RUNNING'"
     )
     for member in [*children, run]:
-        if error:
-            client.set_tag(member.info.run_id, "error", error[:5000])
-        client.set_terminated(member.info.run_id, status)
+        end_run(client, member.info.run_id, status, begun=member.info.start_time, error=error)
 
 
 def attach(client: MlflowClient, run_id: str, paths: Sequence[Path]) -> None:
@@ -187,15 +191,23 @@ def attach(client: MlflowClient, run_id: str, paths: Sequence[Path]) -> None:
         client.log_artifact(run_id, str(path))
 
 
-def finished(client: MlflowClient, run_id: str) -> bool:
-    """True when the run is still there and FINISHED."""
+def status_of(client: MlflowClient, run_id: str) -> str:
+    """The run's status, such as FINISHED; empty if it was deleted or is not there."""
     try:
         run = client.get_run(run_id)
-    except Exception:
-        return False
-    return bool(
-        run.info.status == RunStatus.to_string(RunStatus.FINISHED) and run.info.lifecycle_stage == "active"
-    )
+    except MlflowException:
+        return ""
+    return str(run.info.status) if run.info.lifecycle_stage == "active" else ""
+
+
+@contextmanager
+def _closed_on_error(recorder: Recorder) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        close_family(recorder.client, recorder.run_id, status, error=f"{type(error).__name__}: {error}")
+        raise
 
 
 def _adopt(run_id: str, params: PhaseParams, root: Path) -> Recorder:
@@ -205,7 +217,7 @@ def _adopt(run_id: str, params: PhaseParams, root: Path) -> Recorder:
         raise ParameterError(
             "E215", f"run {run_id} is of phase {run.data.tags.get('phase')!r}, expected {params.phase!r}"
         )
-    return Recorder(client, run_id, run.info.experiment_id, root, params.notebook)
+    return Recorder(client, run_id, run.info.experiment_id, root, params.notebook, run.info.start_time)
 
 
 def _text(value: object) -> str:

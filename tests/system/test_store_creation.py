@@ -27,7 +27,8 @@ def whole(folder: Path) -> bool:
         connection.close()
 
 
-def test_B1_four_processes_that_meet_a_fresh_store_all_succeed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("repeat", range(5))
+def test_B1_four_processes_that_meet_a_fresh_store_all_succeed(repeat: int, tmp_path: Path) -> None:
     makers = [FORK.Process(target=make_embedded, args=(tmp_path,)) for _ in range(4)]
     for maker in makers:
         maker.start()

@@ -11,6 +11,7 @@ import pytest
 from churnlib.models import xgb
 from churnlib.search.contest import (
     Entrant,
+    Failed,
     Trained,
     entrants,
     results_table,
@@ -30,7 +31,9 @@ def contest(listed: list[Entrant], *, workers: int) -> list[Trained]:
     run = run_contest(
         listed, planted_encoded(), threshold=0.4, workers=workers, clock=itertools.count().__next__
     )
-    return sorted(run, key=lambda item: item.entrant.index)
+    arrived = sorted(run, key=lambda item: item.entrant.index)
+    assert all(isinstance(item, Trained) for item in arrived), arrived
+    return [item for item in arrived if isinstance(item, Trained)]
 
 
 def listed() -> list[Entrant]:
@@ -93,12 +96,32 @@ def test_ties_go_to_the_earlier_configuration() -> None:
     assert results_table(tied)["index"].tolist() == [1, 2, 3]
 
 
-def test_A14_an_entrant_that_raises_is_named_and_stops_the_contest() -> None:
+def test_A14_an_entrant_that_raises_arrives_as_failed_and_the_others_go_on() -> None:
     broken = listed()
     broken[1] = replace(broken[1], settings={**broken[1].settings, "max_depth": -3})
-    with pytest.raises(Exception, match="max_depth") as caught:
-        contest(broken, workers=2)
-    assert caught.value.__notes__ == [f"while training {broken[1].name}"]
+    arrived = list(
+        run_contest(broken, planted_encoded(), threshold=0.4, workers=2, clock=itertools.count().__next__)
+    )
+    (failed,) = [item for item in arrived if isinstance(item, Failed)]
+    assert failed.entrant is broken[1]
+    assert failed.error.startswith("XGBoostError: ") and "max_depth" in failed.error
+    assert failed.line.startswith("xgb-02-lr0.3-d4  failed: XGBoostError: ") and "\n" not in failed.line
+    others = {item.entrant.name: item for item in arrived if isinstance(item, Trained)}
+    alone = contest(listed(), workers=1)
+    assert {name: item.fitted.to_bytes() for name, item in others.items()} == {
+        item.entrant.name: item.fitted.to_bytes() for item in alone if item.entrant.index != 2
+    }
+
+
+def test_A14_an_interrupt_while_training_is_no_failure_of_a_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> xgb.Fitted:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(xgb, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(run_contest(listed(), planted_encoded(), threshold=0.4, workers=1, clock=lambda: 0.0))
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, after: Callable[[], Any] = lambda: None) -> list[int]:

@@ -7,7 +7,8 @@ import pytest
 
 from churnlib.errors import ChurnError, Findings, ParameterError
 from churnlib.execute.checks import cell_parameters
-from churnlib.params import PHASES, DataParams, LineageParams, PhaseParams
+from churnlib.params import PHASES, DataParams, LineageParams
+from churnlib.phaseparams import PhaseParams
 from tests.unit.planted import ROOT, study
 
 WRONG: list[tuple[str, str, object]] = [

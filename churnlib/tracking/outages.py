@@ -1,0 +1,40 @@
+"""MLflow's client, with one clear error where the tracking store is busy or does not answer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
+
+from churnlib.errors import InfrastructureError
+
+
+class Client(MlflowClient):
+    """MLflow's client; every method raises what `explained` says."""
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        return explained()(found) if inspect.ismethod(found) and not name.startswith("_") else found
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """A block in which a store that is locked or silent raises InfrastructureError E509.
+
+    SQLite waits 20 seconds for another program's lock before it gives up.
+    """
+    try:
+        yield
+    except (MlflowException, OperationalError) as error:
+        if isinstance(error, MlflowException) and error.error_code != "TEMPORARILY_UNAVAILABLE":
+            raise
+        reason = (str(error).splitlines() or ["no reason given"])[0]  # the rest is SQL with its values
+        found = "is locked by another program" if "locked" in reason else f"does not answer: {reason}"
+        raise InfrastructureError(
+            "E509", f"the tracking store {found}; the same command may be tried again"
+        ) from None
