@@ -17,6 +17,7 @@ from churnlib.data.fingerprint import fingerprint
 from churnlib.data.generate import streamflow
 from churnlib.data.load import read_table
 from churnlib.errors import IntegrityError, ParameterError
+from churnlib.ledger.state import Opening
 from churnlib.params import DataParams
 from churnlib.results import DataResult, Result, Source, SplitRecord, sha256, to_text
 
@@ -81,7 +82,7 @@ def put_split(root: Path, table: pd.DataFrame, labels: npt.NDArray[np.int8]) -> 
     """The record of a split, stored under its fingerprint; a split already there is not written again."""
     name = fingerprint(table)
     path = object_path(root, name)
-    if not path.is_file() or not _holds(path.read_bytes(), name):
+    if not path.is_file() or not holds_split(path.read_bytes(), name):
         path.parent.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False, compression="zstd")
@@ -101,9 +102,21 @@ def read_split(root: Path, data: DataResult, name: str) -> pd.DataFrame:
     return verified_split(root, data.splits[name], name)
 
 
-def open_test(root: Path, data: DataResult) -> pd.DataFrame:
-    """The test rows, verified: the one way to open them, for the finalized candidate only."""
-    return verified_split(root, data.splits["test"], "test")
+def open_test(root: Path, data: DataResult, opening: Opening) -> pd.DataFrame:
+    """The test rows, verified, under an opening on the ledger that waits for its result.
+
+    `tracking.sealed` alone calls this. Raises ParameterError E213 for an opening of another split,
+    or one that has its result: what it gave is on record.
+    """
+    split = data.splits["test"]
+    if opening.test != split.fingerprint or opening.result:
+        found = "has its result" if opening.result else f"is for test split {opening.test[:16]}…"
+        raise ParameterError(
+            "E213",
+            f"test split {split.fingerprint[:16]}… is read only under an opening that waits for its result; "
+            f"the one for {opening.name} {found}",
+        )
+    return verified_split(root, split, "test")
 
 
 def verified_split(root: Path, record: SplitRecord, name: str) -> pd.DataFrame:
@@ -171,7 +184,8 @@ def archive(folder: Path) -> None:
             item.replace(target / item.name)
 
 
-def _holds(content: bytes, name: str) -> bool:
+def holds_split(content: bytes, name: str) -> bool:
+    """Whether these bytes are a Parquet file of the table with fingerprint `name`."""
     try:
         return fingerprint(pd.read_parquet(io.BytesIO(content))) == name
     except Exception:  # a damaged file makes the Parquet reader raise nearly anything

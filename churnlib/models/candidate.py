@@ -44,27 +44,25 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Judged:
-    """Test labels, probabilities and metrics of a candidate: what opening the test split gave."""
+    """Test labels, probabilities and metrics of a candidate."""
 
     labels: npt.NDArray[np.int8]
     probabilities: npt.NDArray[np.float64]
     metrics: dict[str, float]
     auc: Interval
 
+    def auc_among(self, openings: int) -> Interval:
+        """The AUC with an interval as wide as the best of so many candidates needs.
+
+        The best of k looks better than it is. Intervals at 1 - 0.05/k hold for all k at once with 95 %
+        (Bonferroni), so for whichever was picked; for one they are the 95 % interval.
+        """
+        return auc_interval(self.labels, self.probabilities, level=1 - 0.05 / openings)
+
     def confusion(self, threshold: float) -> npt.NDArray[np.int64]:
         """Counts, shape (2, 2): rows stayed and left, columns not flagged and flagged."""
         matrix: npt.NDArray[np.int64] = confusion_matrix(self.labels, self.probabilities >= threshold)
         return matrix
-
-    def predictions(self, threshold: float) -> pd.DataFrame:
-        """Columns y_true, y_pred, y_proba, in the order of the test split's rows."""
-        return pd.DataFrame(
-            {
-                "y_true": self.labels,
-                "y_pred": (self.probabilities >= threshold).astype(np.int8),
-                "y_proba": self.probabilities,
-            }
-        )
 
 
 def retrain(data: xgb.Encoded, search: SearchResult, params: FinalizeParams) -> Candidate:
@@ -99,9 +97,32 @@ def retrain(data: xgb.Encoded, search: SearchResult, params: FinalizeParams) -> 
     )
 
 
-def judge(candidate: Candidate, features: pd.DataFrame, labels: npt.NDArray[np.int8]) -> Judged:
-    """The candidate's metrics on the test rows, at the threshold that validation chose."""
-    matrix, _ = candidate.scorer.encoder.encode(features)
-    probabilities = candidate.scorer.probabilities(matrix)
-    found = evaluate(labels, probabilities, candidate.decision.threshold)
-    return Judged(labels, probabilities, prefixed(found, "test"), auc_interval(labels, probabilities))
+def score(scorer: Scorer, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Churn probabilities of feature rows, shape (n_rows,); InputError where the columns are others."""
+    matrix, _ = scorer.encoder.encode(features)
+    return scorer.probabilities(matrix)
+
+
+def judge(labels: npt.NDArray[np.int8], probabilities: npt.NDArray[np.float64], threshold: float) -> Judged:
+    """The metrics that a candidate's test probabilities give, at the threshold that validation chose."""
+    found = prefixed(evaluate(labels, probabilities, threshold), "test")
+    return Judged(labels, probabilities, found, auc_interval(labels, probabilities))
+
+
+def predictions_table(
+    labels: npt.NDArray[np.int8], probabilities: npt.NDArray[np.float64], threshold: float
+) -> pd.DataFrame:
+    """Columns y_true, y_pred (1 from the threshold on), y_proba, in the order of the rows."""
+    flagged = (probabilities >= threshold).astype(np.int8)
+    return pd.DataFrame({"y_true": labels, "y_pred": flagged, "y_proba": probabilities})
+
+
+def candidate_name(params: FinalizeParams, search: SearchResult) -> str:
+    """The final run's name, from the winner's: ``xgb-final-best-lr0.03-d7``."""
+    label = search.best_name.split("-", 2)[-1]
+    return f"{params.run_prefix}-{label}"
+
+
+def candidate_key(booster_sha256: str, data_fingerprint: str) -> str:
+    """What names a candidate on the ledger: the same bytes from the same table are the same candidate."""
+    return sha256(f"{booster_sha256} from {data_fingerprint}".encode())

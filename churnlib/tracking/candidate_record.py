@@ -10,14 +10,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from churnlib.models import xgb
-from churnlib.models.candidate import Candidate, Judged
+from churnlib.models.baseline import Baseline, measure
+from churnlib.models.candidate import Candidate, candidate_name, predictions_table
+from churnlib.models.manifest import file_hashes
+from churnlib.models.sealed_rows import quoted_csv
 from churnlib.params import FinalizeParams
 from churnlib.results import FinalizeResult, SearchResult, sha256
 from churnlib.tracking.contest_record import model_tags
-from churnlib.tracking.models import file_hashes, log_model, model_files
+from churnlib.tracking.models import log_model, model_files
 from churnlib.tracking.phase import Recorder
+from churnlib.tracking.sealed import Verdict
 
 EXAMPLE_ROWS = 3
+TEST_PREDICTIONS = "test_predictions.csv"
 
 
 def record_candidate(
@@ -25,7 +30,8 @@ def record_candidate(
     params: FinalizeParams,
     search: SearchResult,
     candidate: Candidate,
-    judged: Judged,
+    plain: Baseline,
+    verdict: Verdict,
     sample: pd.DataFrame,
     figures: Mapping[str, Figure],
 ) -> FinalizeResult:
@@ -34,10 +40,12 @@ def record_candidate(
     `sample` are feature rows of the validation split whose predictions are kept for comparison
     with the model as it is deployed.
     """
-    predictions = judged.predictions(candidate.decision.threshold).to_csv(index=False).encode()
+    compared = compared_files(candidate, plain, verdict)
     kept_sample = sample_predictions(candidate, sample)
+    baseline_metrics = _baseline_metrics(plain, verdict)
     recorder.data(search.data)
-    recorder.file(predictions, "test_predictions.csv")
+    for name, content in compared.items():
+        recorder.file(content, name)
     recorder.file(kept_sample, "sample_predictions.json")
     recorder.text(candidate.curve.to_csv(index=False), "threshold_curve.csv")
     importance = xgb.importance(candidate.fitted, candidate.scorer.encoder)
@@ -52,13 +60,16 @@ def record_candidate(
     )
     recorder.batch(
         params=candidate.fitted.parameters,
-        metrics=_metrics(candidate, judged),
+        metrics={**_metrics(candidate, verdict), **baseline_metrics},
         tags={
             **model_tags(candidate.fitted, candidate.booster),
             "purpose": "final_evaluation",
             "promoted_from_search": search.run_id,
             "best_child_run_id": search.best_child_run_id,
             "threshold_objective": candidate.decision.objective,
+            "candidate": verdict.key,
+            "test_openings": len(verdict.openings),
+            "incumbent_version": "none" if verdict.incumbent is None else verdict.incumbent,
         },
         model_id=model_id,
     )
@@ -74,10 +85,41 @@ def record_candidate(
         threshold=candidate.decision.threshold,
         threshold_objective=candidate.decision.objective,
         val_metrics=candidate.val_metrics,
-        test_metrics=judged.metrics,
-        test_predictions_sha256=sha256(predictions),
+        test_metrics=verdict.judged.metrics,
+        test_predictions_sha256=sha256(compared[TEST_PREDICTIONS]),
         sample_predictions_sha256=sha256(kept_sample),
+        comparison_files=file_hashes(compared),
+        baseline_metrics=baseline_metrics,
+        candidate=verdict.key,
+        openings=list(verdict.openings),
+        incumbent=verdict.incumbent,
     )
+
+
+def compared_files(candidate: Candidate, plain: Baseline, verdict: Verdict) -> dict[str, bytes]:
+    """What the gate reads, by its name on the run: predictions row by row, and the test rows' segments.
+
+    Without segments, and without a champion that was scored, their file is left out.
+    """
+    judged, threshold = verdict.judged, candidate.decision.threshold
+    splits = {
+        "val": (plain.val_labels, plain.val_probabilities),
+        "test": (judged.labels, verdict.rows.baseline),
+    }
+    tables = {
+        TEST_PREDICTIONS: predictions_table(judged.labels, judged.probabilities, threshold),
+        "val_predictions.csv": predictions_table(plain.val_labels, candidate.val_probabilities, threshold),
+        "baseline_predictions.csv": pd.concat(
+            pd.DataFrame({"split": name, "y_true": labels, "y_proba": probabilities})
+            for name, (labels, probabilities) in splits.items()
+        ),
+    }
+    if verdict.rows.champion is not None:
+        tables["incumbent_predictions.csv"] = pd.DataFrame({"y_proba": verdict.rows.champion})
+    files = {name: table.to_csv(index=False).encode() for name, table in tables.items()}
+    if len(verdict.rows.segments.columns):
+        files["test_segments.csv"] = quoted_csv(verdict.rows.segments)
+    return files
 
 
 def metrics_table(val_metrics: Mapping[str, float], test_metrics: Mapping[str, float]) -> pd.DataFrame:
@@ -90,12 +132,6 @@ def metrics_table(val_metrics: Mapping[str, float], test_metrics: Mapping[str, f
             "test": [test_metrics[f"test_{name}"] for name in names],
         }
     ).round(4)
-
-
-def candidate_name(params: FinalizeParams, search: SearchResult) -> str:
-    """The final run's name, from the winner's: ``xgb-final-best-lr0.03-d7``."""
-    label = search.best_name.split("-", 2)[-1]
-    return f"{params.run_prefix}-{label}"
 
 
 def example_records(candidate: Candidate, sample: pd.DataFrame) -> list[dict[str, Any]]:
@@ -123,7 +159,8 @@ def sample_predictions(candidate: Candidate, sample: pd.DataFrame) -> bytes:
     return json.dumps(content).encode()
 
 
-def _metrics(candidate: Candidate, judged: Judged) -> dict[str, float]:
+def _metrics(candidate: Candidate, verdict: Verdict) -> dict[str, float]:
+    judged = verdict.judged
     return {
         **candidate.val_metrics,
         **judged.metrics,
@@ -134,4 +171,11 @@ def _metrics(candidate: Candidate, judged: Judged) -> dict[str, float]:
         "decision_threshold": candidate.decision.threshold,
         f"val_best_{candidate.decision.objective}": candidate.decision.value,
         "best_iteration": candidate.fitted.best_iteration,
+    }
+
+
+def _baseline_metrics(plain: Baseline, verdict: Verdict) -> dict[str, float]:
+    return {
+        **measure(plain.val_labels, plain.val_probabilities, "val"),
+        **measure(verdict.judged.labels, verdict.rows.baseline, "test"),
     }

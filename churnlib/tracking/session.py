@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 from churnlib import store
 from churnlib.data.schema import Schema
 from churnlib.errors import ParameterError
-from churnlib.params import DataParams, PhaseParams
+from churnlib.params import DataParams
+from churnlib.phaseparams import PhaseParams
 from churnlib.results import DataResult, Result
 from churnlib.tracking import objects, records
 from churnlib.tracking.connection import connect
@@ -35,11 +36,6 @@ class Session:
         """The training or validation rows, fetched if they are not here, verified."""
         objects.fetch_missing(self.client, self.root, data)
         return store.read_split(self.root, data, name)
-
-    def open_test(self, data: DataResult) -> pd.DataFrame:
-        """The test rows, for the finalized candidate only."""
-        objects.fetch_missing(self.client, self.root, data)
-        return store.open_test(self.root, data)
 
     def expected_schema(self, params: DataParams) -> Schema | None:
         """The earlier schema that the parameters name, or None."""

@@ -7,10 +7,19 @@ import pandas as pd
 import pytest
 
 from churnlib.errors import IntegrityError
-from churnlib.models.candidate import Candidate, Judged, judge, retrain
+from churnlib.models.candidate import (
+    Candidate,
+    Judged,
+    candidate_key,
+    candidate_name,
+    judge,
+    predictions_table,
+    retrain,
+    score,
+)
 from churnlib.models.features import labels_of
-from churnlib.models.metrics import evaluate, prefixed
-from churnlib.models.scorer import Scorer
+from churnlib.models.metrics import auc_interval, evaluate, prefixed
+from churnlib.models.scorer import InputError, Scorer
 from churnlib.params import FinalizeParams
 from churnlib.results import ChildRecord, SearchResult, sha256
 from tests.unit.planted import (
@@ -40,7 +49,9 @@ def candidate() -> Candidate:
 
 def judged() -> tuple[pd.DataFrame, Judged]:
     test = planted_table(900).iloc[600:]
-    return test, judge(candidate(), test[planted_schema().features], labels_of(test, planted_schema()))
+    probabilities = score(candidate().scorer, test[planted_schema().features])
+    labels = labels_of(test, planted_schema())
+    return test, judge(labels, probabilities, candidate().decision.threshold)
 
 
 def test_retrained_winner_is_the_winning_childs_booster() -> None:
@@ -77,7 +88,7 @@ def test_test_rows_are_judged_at_the_validation_threshold() -> None:
         test[planted_schema().features]
     )
     assert again["churn_probability"].tolist() == found.probabilities.tolist()
-    table = found.predictions(threshold)
+    table = predictions_table(found.labels, found.probabilities, threshold)
     assert list(table.columns) == ["y_true", "y_pred", "y_proba"]
     assert table["y_pred"].tolist() == again["churn_prediction"].tolist()
 
@@ -88,3 +99,28 @@ def test_confusion_counts_add_up_to_the_metrics() -> None:
     assert stayed + falsely + missed + caught == 300
     assert caught / (caught + falsely) == pytest.approx(found.metrics["test_precision"])
     assert caught / (caught + missed) == pytest.approx(found.metrics["test_recall"])
+
+
+def test_columns_that_the_model_does_not_know_are_refused() -> None:
+    test, _ = judged()
+    with pytest.raises(InputError, match="missing columns: 'signal'"):
+        score(candidate().scorer, test[["noise", "flag", "plan", "useless"]])
+
+
+def test_candidate_is_named_by_its_bytes_and_its_data_and_by_nothing_else() -> None:
+    key = candidate_key("a" * 64, "b" * 64)
+    assert key == candidate_key("a" * 64, "b" * 64) == sha256(b"a" * 64 + b" from " + b"b" * 64)
+    others = {candidate_key("b" * 64, "a" * 64), candidate_key("a" * 64, "a" * 64), key}
+    assert len(others) == 3
+
+
+def test_final_run_is_named_after_the_winner() -> None:
+    assert candidate_name(PARAMS, search_result(best_name="xgb-09-lr0.03-d7")) == ("xgb-final-best-lr0.03-d7")
+
+
+def test_interval_of_the_best_of_three_is_the_one_that_bonferroni_asks_for() -> None:
+    _, found = judged()
+    assert found.auc_among(1) == found.auc
+    three = found.auc_among(3)
+    assert three == auc_interval(found.labels, found.probabilities, level=1 - 0.05 / 3)
+    assert three.low < found.auc.low < found.auc.high < three.high

@@ -14,6 +14,7 @@ import pytest
 from churnlib import store
 from churnlib.data.fingerprint import fingerprint
 from churnlib.errors import IntegrityError, ParameterError
+from churnlib.ledger.state import Opening
 from churnlib.params import DataParams
 from churnlib.results import DataResult, SplitRecord, read_result, sha256
 from tests.unit.planted import data_result, planted_table, study
@@ -38,6 +39,10 @@ def result_of(record: SplitRecord) -> DataResult:
     return data_result(splits={"train": record, "val": record, "test": record})
 
 
+def opening_of(test: str, **result: str) -> Opening:
+    return Opening("c" * 64, test, "final-best", "a-search", "4" * 32, "anna", "", 1, result)
+
+
 def params(**changes: Any) -> DataParams:
     return DataParams.check({**study("data"), **changes}, where="params.yml")
 
@@ -53,7 +58,7 @@ def test_split_is_stored_under_its_fingerprint_and_read_back_equal(root: Path, s
     )
     for found in (
         store.read_split(root, result_of(stored), "train"),
-        store.open_test(root, result_of(stored)),
+        store.open_test(root, result_of(stored), opening_of(stored.fingerprint)),
     ):
         assert fingerprint(found) == stored.fingerprint
         assert found["signal"].tolist() == planted_table()["signal"].tolist()
@@ -113,6 +118,17 @@ def test_test_split_is_not_read_like_the_others(root: Path, stored: SplitRecord)
     for name in ("test", "Train", ""):
         with pytest.raises(ParameterError, match=f"E213: split '{name}' is not read this way"):
             store.read_split(root, result_of(stored), name)
+
+
+def test_test_split_is_read_only_under_an_opening_of_it_that_waits_for_its_result(
+    root: Path, stored: SplitRecord
+) -> None:
+    with pytest.raises(
+        ParameterError, match=r"E213: test split .* the one for final-best is for test split ffff"
+    ):
+        store.open_test(root, result_of(stored), opening_of("f" * 64))
+    with pytest.raises(ParameterError, match=r"E213: test split .* the one for final-best has its result"):
+        store.open_test(root, result_of(stored), opening_of(stored.fingerprint, result="a" * 64))
 
 
 def test_project_is_found_from_a_folder_below_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
