@@ -62,7 +62,7 @@ def _bare(world: World) -> list[Trained]:
         workers=world.params.parallel or thread_count(),
         clock=time.perf_counter,
     )
-    return list(contest)
+    return [item for item in contest if isinstance(item, Trained)]
 
 
 def _tracked(world: World, parent: Recorder) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from churnlib.models.metrics import Interval
-from churnlib.results import FinalizeResult, LinkRecord, RegistryResult
+from churnlib.results import FinalizeResult, LinkRecord
 
 PRINTED_CASE_STUDY = (
     "The case study that this data set follows prints a churn rate of 0.323 and an AUC of 0.8862. "
@@ -49,8 +49,8 @@ def ceiling(values: Mapping[str, float | None]) -> str:
     )
 
 
-def search_verdict(table: pd.DataFrame, best_possible: float | None) -> str:
-    """Which configuration won, by how much, and what that is worth."""
+def search_verdict(table: pd.DataFrame, best_possible: float | None, failed: Sequence[str] = ()) -> str:
+    """Which configuration won, by how much, and what that is worth; `failed` names those that could not."""
     best = table.iloc[0]
     text = (
         f"**{escaped(best['name'])} has the best validation AUC, {best['val_auc']:.4f}** "
@@ -71,6 +71,10 @@ def search_verdict(table: pd.DataFrame, best_possible: float | None) -> str:
         gap = best_possible - best["val_auc"]
         compared = f"{gap:.4f} more" if gap >= 0 else f"{-gap:.4f} less: the winner was lucky on these rows"
         text += f" The best possible model reaches {best_possible:.4f}, {compared}."
+    if failed:
+        text += (
+            f" **Training failed for {', '.join(map(escaped, failed))}**, so the grid was not tried whole."
+        )
     return text
 
 
@@ -94,33 +98,22 @@ def test_verdict(result_name: str, auc: Interval, metrics: Mapping[str, float], 
     )
 
 
-def registry_verdict(result: RegistryResult) -> str:
-    """What the alias names now, and whether it predicts what was recorded."""
-    how = "newly registered" if result.newly_registered else "registered before, and not registered again"
-    same = (
-        "every one equal to the record, bit for bit"
-        if result.largest_difference == 0
-        else f"the largest difference from the record is {result.largest_difference:.2e}"
-    )
-    return (
-        f"**{escaped(result.model_name)}@{escaped(result.alias)} is version {result.version}** ({how}). "
-        "Loaded the way a deployment loads it, it scored "
-        f"{_count(result.compared_rows, 'recorded subscriber')}: {same}."
-    )
-
-
 def lineage_verdict(alias: str, version: int, finalize: FinalizeResult, links: Sequence[LinkRecord]) -> str:
     """What is in production, and how much of that was proved rather than repeated."""
     statuses = [link.status for link in links]
-    count = {status: statuses.count(status) for status in ("equal", "recorded", "differs")}
+    count = {status: statuses.count(status) for status in ("equal", "recorded")}
     test = finalize.test_metrics["test_auc"]
     proof = f"{count['equal']} of {len(links)} links were recomputed and are equal"
     if count["recorded"]:
         proof += f"; {count['recorded']} could only be read from the record"
-    if count["differs"]:
-        verb = "differs" if count["differs"] == 1 else "differ"
-        proof += f"; **{count['differs']} {verb} from the record: do not deploy**"
-    answer = f"{escaped(alias)} is version {version}, {escaped(finalize.name)}, with a test AUC of {test:.4f}"
+    if broken := [link.title for link in links if link.status == "differs"]:
+        verb = "differs" if len(broken) == 1 else "differ"
+        proof += f"; **{len(broken)} {verb} from the record ({', '.join(broken)}): do not deploy "
+        proof += f"version {version}**"
+    answer = (
+        f"By the ledger, {escaped(alias)} is version {version}, {escaped(finalize.name)}, with a test AUC "
+        f"of {test:.4f}"
+    )
     return f"**{answer}.** {proof}."
 
 

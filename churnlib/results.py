@@ -10,18 +10,14 @@ import hashlib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from churnlib.errors import IntegrityError, ParameterError
+from churnlib.frozen import Frozen
+from churnlib.gate.checks import Validation
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SPLITS = ("train", "val", "test")
-
-
-class Frozen(BaseModel):
-    """A record that refuses unknown fields and cannot be changed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class _Versioned(BaseModel):
@@ -120,20 +116,33 @@ class FinalizeResult(Result):
     test_metrics: dict[str, float]
     test_predictions_sha256: str
     sample_predictions_sha256: str
+    comparison_files: dict[str, str]  # what the gate reads: artifact -> SHA-256
+    baseline_metrics: dict[str, float]  # of the plain logistic regression on the same rows
+    candidate: str  # its key on the ledger: what it was trained from, and its bytes
+    openings: list[str]  # names of the candidates that this test split was opened for, in order
+    incumbent: int | None  # the champion that was scored on the same test rows, if there was one
 
 
 class RegistryResult(Result):
-    """Which version the alias names now, and that it predicts what was recorded."""
+    """What the gate found, who let the version through, and who is champion now."""
 
     phase: ClassVar[str] = "registry"
 
     finalize: FinalizeResult
     model_name: str
-    version: int
     alias: str
+    version: int
     newly_registered: bool
-    compared_rows: int
-    largest_difference: float
+    validation: Validation
+    champion_before: int | None  # that the version was compared with
+    champion: int | None
+    approved_by: str  # "" where nobody has
+    approval_reason: str
+    openings: list[str]  # names of the candidates that this test split has been opened for by now
+    evidence_sha256: str  # of the frozen record, as the ledger has it
+    validation_sha256: str
+    ledger_event: int  # the ledger's last event when this was written
+    ledger_sha256: str
 
 
 class LinkRecord(Frozen):
@@ -146,15 +155,14 @@ class LinkRecord(Frozen):
 
 
 class LineageResult(Result):
-    """The chain behind an alias, link by link."""
+    """The chain behind the champion, link by link."""
 
     phase: ClassVar[str] = "lineage"
 
     model_name: str
     alias: str
     version: int
-    final_run_id: str
-    test_metrics: dict[str, float]
+    finalize: FinalizeResult  # the champion's, as it was registered
     links: list[LinkRecord]
 
 

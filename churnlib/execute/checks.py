@@ -14,7 +14,7 @@ import papermill
 from churnlib import notebookfile
 from churnlib.errors import ChurnError, ParameterError, raise_all
 from churnlib.execute.quiet import quiet_papermill
-from churnlib.params import nearest
+from churnlib.phaseparams import nearest
 
 _WRITE_AS = "write one `name: type = literal  # help` per line"
 

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from churnlib.errors import IntegrityError
 from churnlib.results import Result, from_text, read_result
+from churnlib.tracking.outages import explained
 
 
 def upstream[R: Result](client: MlflowClient, root: Path, place: str, kind: type[R]) -> R:
@@ -38,7 +39,9 @@ def artifact(client: MlflowClient, run_id: str, path: str) -> bytes:
     """The bytes of a run's artifact, or IntegrityError E411 if it is gone."""
     uri = f"runs:/{run_id}/{path}"
     try:
-        return Path(mlflow.artifacts.download_artifacts(uri, tracking_uri=client.tracking_uri)).read_bytes()
+        with explained():
+            path_here = mlflow.artifacts.download_artifacts(uri, tracking_uri=client.tracking_uri)
+        return Path(path_here).read_bytes()
     except (MlflowException, OSError) as error:
         raise IntegrityError("E411", f"artifact {path} of run {run_id} is gone: {error}") from None
 

@@ -98,16 +98,33 @@ def test_finalize_has_the_measured_test_auc_from_the_same_booster(ran: tuple[Pro
 
 def test_registered_model_predicts_what_was_recorded(ran: tuple[Project, str]) -> None:
     registry = result(ran[0], RegistryResult)
-    assert (registry.version, registry.newly_registered, registry.compared_rows) == (1, True, 200)
-    assert registry.largest_difference == 0.0
+    checks = {check.name: check for check in registry.validation.checks}
+    assert (registry.version, registry.champion, registry.newly_registered) == (1, 1, True)
+    assert checks["fresh_process"].value == 0.0 and "200 rows" in checks["fresh_process"].measured
     champion = client_of(ran[0]).get_model_version_by_alias("streamflow-churn-predictor", "champion")
     assert champion.run_id == result(ran[0], FinalizeResult).run_id
+    assert champion.tags["validation_status"] == "passed"
+
+
+def test_the_report_says_that_the_plain_baseline_is_ahead_and_what_lets_the_model_pass(
+    ran: tuple[Project, str],
+) -> None:
+    finalize, registry = result(ran[0], FinalizeResult), result(ran[0], RegistryResult)
+    assert round(finalize.baseline_metrics["baseline_val_auc"], 4) == 0.6872
+    assert round(finalize.baseline_metrics["baseline_test_auc"], 4) == 0.6785
+    page = (ran[0].root / "build" / "streamflow" / "registry" / "4_registry.html").read_text("utf-8")
+    for name, ahead in (("baseline_validation", "0.0019"), ("baseline_test", "0.0056")):
+        (check,) = (check for check in registry.validation.checks if check.name == name)
+        said = f"passes only because baseline_margin allows 0.0100: the plain baseline is ahead by {ahead}"
+        assert check.passed and check.note == said
+        assert said in page
+    assert registry.approved_by == "approval: automatic" and registry.approved_by in page
 
 
 def test_every_link_of_the_lineage_is_recomputed(ran: tuple[Project, str]) -> None:
     lineage = result(ran[0], LineageResult)
     assert [link.name for link in lineage.links if link.status != "equal"] == []
-    assert len(lineage.links) == 13
+    assert len(lineage.links) == 15
 
 
 def test_summary_names_the_champion_and_the_reports(ran: tuple[Project, str]) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from churnlib.data.schema import Schema, infer
+from churnlib.gate.checks import Check, Compared, Rules, Validation
 from churnlib.models.features import encode_splits
 from churnlib.models.xgb import Encoded, Fitted, fit
 from churnlib.results import (
@@ -149,24 +150,81 @@ def finalize_result(**changes: Any) -> FinalizeResult:
         "test_metrics": {"test_auc": 0.7654, "test_avg_precision": 0.4321, "test_log_loss": 0.5678},
         "test_predictions_sha256": "e" * 64,
         "sample_predictions_sha256": "9" * 64,
+        "comparison_files": {"test_predictions.csv": "e" * 64, "val_predictions.csv": "8" * 64},
+        "baseline_metrics": {"baseline_val_auc": 0.7711, "baseline_test_auc": 0.7622},
+        "candidate": "7" * 64,
+        "openings": ["final-best"],
+        "incumbent": None,
     }
     return FinalizeResult(**{**fields, **changes})
 
 
+def validation(*checks: Check, champion_compared: bool = True) -> Validation:
+    """A validation with differences from champion and baseline; `checks` replace those of their name."""
+    stated = [
+        Check(name="auc", title="AUC", measured="0.7654", required="at least 0.7000", passed=True),
+        Check(
+            name="champion_auc",
+            title="AUC less the champion's",
+            measured="+0.0100 (+0.0020 to +0.0180)",
+            required="low end above 0",
+            passed=True,
+        ),
+        Check(
+            name="baseline_test",
+            title="AUC less the plain baseline's",
+            measured="-0.0032 (-0.0080 to +0.0016)",
+            required="low end above -0.0100",
+            passed=True,
+            note="passes only because baseline_margin allows 0.0100: the plain baseline is ahead by 0.0032",
+        ),
+    ]
+    given = {check.name: check for check in checks}
+    rows: dict[str, Any] = {"rows": 7500, "judged": True, "passed": True}
+    return Validation(
+        checks=[given.get(check.name, check) for check in stated],
+        differences=[
+            Compared(label="DeLong", group="champion", value=0.01, low=0.002, high=0.018, **rows),
+            Compared(label="test rows", group="baseline", value=-0.0032, low=-0.008, high=0.0016, **rows),
+        ],
+        champion_compared=champion_compared,
+        rules=Rules(
+            min_auc=0.7,
+            max_relative_log_loss=1,
+            max_calibration_error=0.1,
+            baseline_margin=0.01,
+            champion_margin=0,
+            segment_margin=0.05,
+            confidence=0.95,
+            bootstrap_resamples=100,
+            bootstrap_seed=1,
+        ),
+    )
+
+
 def registry_result(**changes: Any) -> RegistryResult:
-    """Version 4, newly registered, whose predictions are equal to the record."""
+    """Version 4, validated against version 3, approved by anna, and champion."""
+    tested = {"test_auc": 0.7654, "test_precision": 0.345, "test_recall": 0.678}
     fields: dict[str, Any] = {
         "study": "planted",
         "experiment": "planted",
         "run_id": "6" * 32,
         "parameters": {},
-        "finalize": finalize_result(),
+        "finalize": finalize_result(test_metrics=tested),
         "model_name": "predictor",
-        "version": 4,
         "alias": "champion",
+        "version": 4,
         "newly_registered": True,
-        "compared_rows": 200,
-        "largest_difference": 0.0,
+        "validation": validation(),
+        "champion_before": 3,
+        "champion": 4,
+        "approved_by": "anna",
+        "approval_reason": "better on every segment",
+        "openings": ["final-best"],
+        "evidence_sha256": "a" * 64,
+        "validation_sha256": "b" * 64,
+        "ledger_event": 12,
+        "ledger_sha256": "c" * 64,
     }
     return RegistryResult(**{**fields, **changes})
 
@@ -181,7 +239,6 @@ def lineage_result(*links: LinkRecord) -> LineageResult:
         model_name="predictor",
         alias="champion",
         version=4,
-        final_run_id="5" * 32,
-        test_metrics={"test_auc": 0.7654},
+        finalize=finalize_result(),
         links=list(links),
     )

@@ -3,11 +3,13 @@ from __future__ import annotations
 import html
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from nbconvert.filters import markdown2html
 
-from churnlib import lineage, narrate
+from churnlib import lineage, narrate, narrate_registry
+from churnlib.models.candidate import judge
 from churnlib.models.metrics import Interval
 from tests.unit.planted import finalize_result, registry_result
 
@@ -62,7 +64,10 @@ def test_every_sentence_with_a_name_escapes_it() -> None:
     sentences = [
         narrate.search_verdict(search_table(0.7, 0.6).assign(name=evil), None),
         narrate.test_verdict(evil, Interval(0.7, 0.6, 0.8), {"test_precision": 0.4, "test_recall": 0.5}, 0.2),
-        narrate.registry_verdict(registry_result(model_name=evil, alias=evil)),
+        narrate_registry.verdict(
+            registry_result(model_name=evil, alias=evil, approved_by=evil, approval_reason=evil),
+            judge(np.array([0, 1], dtype=np.int8), np.array([0.2, 0.8]), 0.5),
+        ),
         narrate.lineage_verdict(evil, 4, finalize_result(name=evil), [lineage.equal("data", "")]),
     ]
     for sentence in sentences:
@@ -108,6 +113,11 @@ def test_search_verdict_of_one_configuration_compares_it_with_nothing() -> None:
     assert "second" not in text
 
 
+def test_A14_search_verdict_names_those_that_failed() -> None:
+    text = rendered(narrate.search_verdict(search_table(0.7), None, ["xgb_2", "xgb_3"]))
+    assert text.endswith("Training failed for xgb_2, xgb_3, so the grid was not tried whole.")
+
+
 def test_a_winner_above_the_ceiling_is_called_lucky() -> None:
     text = narrate.search_verdict(search_table(0.7), 0.6988)
     assert text.endswith("reaches 0.6988, 0.0012 less: the winner was lucky on these rows.")
@@ -128,28 +138,18 @@ def test_test_verdict_tells_auc_precision_recall_and_base_rate() -> None:
     assert "34.5% really leave, where picking blindly gives 19.8%; it reaches 67.8% of all" in text
 
 
-def test_registry_verdict_tells_what_is_new_and_what_is_equal() -> None:
-    text = narrate.registry_verdict(registry_result())
-    assert text.startswith("**predictor@champion is version 4** (newly registered).")
-    assert text.endswith("it scored 200 recorded subscribers: every one equal to the record, bit for bit.")
-    other = registry_result(newly_registered=False, largest_difference=2.5e-7, compared_rows=1)
-    text = narrate.registry_verdict(other)
-    assert "(registered before, and not registered again)" in text
-    assert text.endswith("1 recorded subscriber: the largest difference from the record is 2.50e-07.")
-
-
 def test_lineage_verdict_counts_equal_recorded_and_broken_links() -> None:
     links = [lineage.equal("data", ""), lineage.equal("model", "")]
     text = narrate.lineage_verdict("champion", 4, finalize_result(), links)
     assert text == (
-        "**champion is version 4, final-best, with a test AUC of 0.7654.** "
+        "**By the ledger, champion is version 4, final-best, with a test AUC of 0.7654.** "
         "2 of 2 links were recomputed and are equal."
     )
     links += [lineage.recorded("code", ""), lineage.differs("source", "")]
     text = narrate.lineage_verdict("champion", 4, finalize_result(), links)
     assert text.endswith(
         "2 of 4 links were recomputed and are equal; 1 could only be read from the record; "
-        "**1 differs from the record: do not deploy**."
+        "**1 differs from the record (Source of the data): do not deploy version 4**."
     )
     links.append(lineage.differs("alias", ""))
     assert "**2 differ from" in narrate.lineage_verdict("champion", 4, finalize_result(), links)
