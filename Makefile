@@ -6,6 +6,7 @@ PYTHON_HERE := .venv/bin/python
 CHURN := $(PYTHON_HERE) -m churnlib
 FORCED = $(if $(filter-out 0 no false,$(FORCE)),--force)
 RUN = $(CHURN) run --study '$(STUDY)' $(FORCED) $(addprefix --cell-timeout ,$(TIMEOUT))
+ABOUT = --study '$(STUDY)' --version '$(or $(VERSION),$(error which version? make $@ VERSION=2))'
 LOCK := $(PYTHON_HERE) -m uv pip compile --quiet --universal --generate-hashes --no-header \
 	--no-emit-index-url --group dev pyproject.toml
 
@@ -14,8 +15,18 @@ UV_SYSTEM_CERTS ?= true
 export UV_SYSTEM_CERTS
 export UV_PYTHON_DOWNLOADS := never
 
+# A reason is free text: it goes through the environment, where neither make nor the shell reads it.
+unexport REASON WHO
+ifdef REASON
+export CHURN_REASON := $(value REASON)
+endif
+ifdef WHO
+export CHURN_WHO := $(value WHO)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run data search finalize registry lineage lab ui report diff test check format bench lock env clean
+.PHONY: champion history approve validate promote reject rollback archive reconcile audit
 
 ##@ The pipeline (STUDY=streamflow picks the study, FORCE=1 runs all, TIMEOUT=600 ends a longer cell)
 
@@ -36,6 +47,38 @@ registry: env  ## Register the candidate, point the alias, compare predictions, 
 
 lineage: env  ## Walk from the champion back to its data and recompute every link, after registry
 	@$(RUN) --phase lineage
+
+##@ The champion (REASON="why" goes on the ledger; WHO=you, else CHURN_WHO or the user at this machine)
+
+champion: env  ## Who is champion, and why; AS_OF=2026-08-22 (its end) or 2026-08-22T14:00 (UTC): who was
+	@$(CHURN) champion --study '$(STUDY)' $(if $(AS_OF),--as-of '$(AS_OF)')
+
+history: env  ## What happened to the model, event by event; ALL=1 shows void events, too
+	@$(CHURN) history --study '$(STUDY)' $(if $(filter-out 0 no false,$(ALL)),--all)
+
+approve: env  ## Let a version through whose validation passed: make approve VERSION=2 REASON="why"
+	@$(CHURN) approve $(ABOUT)
+
+validate: env  ## Hold a version against the present champion again: make validate VERSION=2
+	@$(CHURN) validate $(ABOUT)
+
+promote: env  ## Make an approved version champion: make promote VERSION=2
+	@$(CHURN) promote $(ABOUT)
+
+reject: env  ## Refuse a version: make reject VERSION=2 REASON="why"
+	@$(CHURN) reject $(ABOUT)
+
+rollback: env  ## Give the alias back to the champion before: make rollback REASON="why"
+	@$(CHURN) rollback --study '$(STUDY)'
+
+archive: env  ## Set a version aside for good: make archive VERSION=2 REASON="why"
+	@$(CHURN) archive $(ABOUT)
+
+reconcile: env  ## Put aliases back that were moved by hand: make reconcile REASON="why"
+	@$(CHURN) reconcile --study '$(STUDY)'
+
+audit: env  ## Check everything that the ledger refers to; fails if anything was tampered with
+	@$(CHURN) audit --study '$(STUDY)'
 
 ##@ Looking
 

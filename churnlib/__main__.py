@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import io
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from churnlib import launch, store
+from churnlib import commands, commands_audit, launch, store
 from churnlib.errors import ChurnError
+from churnlib.gate.told import require_passed
+from churnlib.ledger.history import shown
 from churnlib.params import PHASES
-from churnlib.results import FinalizeResult, LineageResult, read_result
+from churnlib.results import LineageResult, RegistryResult, read_result
 
 STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status of one command; errors are one screen on stderr, never a bare stack."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what is done must not fail over a letter in its report
+        sys.stdout.reconfigure(errors="backslashreplace")
     chosen = _parser().parse_args(arguments)
     for number, status in STOPPED.items():
         if number != signal.SIGINT:
@@ -26,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         action: Callable[[argparse.Namespace], None] = chosen.action
         action(chosen)
     except ChurnError as error:
-        print(error, file=sys.stderr)
+        print(*map(shown, str(error).split("\n")), sep="\n", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -51,9 +56,12 @@ def _run(chosen: argparse.Namespace) -> None:
     folders = {item.plan.phase: item.plan.output for item in done}
     if "lineage" in folders:
         lineage = read_result(folders["lineage"] / "result.json", LineageResult)
-        finalize = read_result(folders["finalize"] / "result.json", FinalizeResult)
-        print(f"\n{champion_summary(lineage, finalize)}\n")
+        print(f"\n{champion_summary(lineage)}\n")
     print(where_to_read([item.report for item in done], root))
+    if "registry" in folders:
+        result = read_result(folders["registry"] / "result.json", RegistryResult)
+        what = f"version {result.version} of {result.model_name}"
+        require_passed(result.validation, what=what, champion=result.champion)
 
 
 def _report(_chosen: argparse.Namespace) -> None:
@@ -79,6 +87,8 @@ def _ui(chosen: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m churnlib", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="verb")
+    commands.register(verbs)
+    commands_audit.register(verbs)
     run = verbs.add_parser("run", help="run a study's phases as far as they are not up to date")
     run.add_argument("--study", default="streamflow", help="a folder of params/")
     run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")

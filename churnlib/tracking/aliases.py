@@ -101,17 +101,17 @@ class View:
         return True
 
     def _point(self, alias: str, version: int | None) -> None:
+        """Let the alias name this version; nobody, where that is a former champion that was deleted."""
         client, name = self.book.client, self.book.model_name
         try:
-            if version is None:
-                client.delete_registered_model_alias(name, alias)
-            else:
-                _insist(client.set_registered_model_alias, name, alias, str(version))
+            if version is not None:
+                return _insist(client.set_registered_model_alias, name, alias, str(version))
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             if version is not None and alias == self.alias:
                 raise self._deleted(version) from None
+        client.delete_registered_model_alias(name, alias)
 
     def _error(self, ledger: Ledger, fault: str) -> IntegrityError:
         champion = ledger.state.champion

@@ -74,6 +74,10 @@ def promote(view: View, version: int, *, who: str, why: str) -> Moved:
             raise _overtaken(ledger, version, met if met != ledger.state.champion else seen)
         if reason := promotable(ledger.state, known):
             raise _unfit(known, reason)
+        if not view.exists(version):
+            raise ParameterError(
+                "E221", f"version {version} was deleted from the registry; register its final run again"
+            )
         return _draft(ledger, "promoted", version, who, why)
 
     return _do(view, "promoted", version, decide)

@@ -9,7 +9,7 @@ import pytest
 
 from churnlib import errors
 from churnlib.execute.checks import CellParameter, cell_parameters
-from churnlib.params import PHASES, Configuration, DataParams, FinalizeParams, SearchParams
+from churnlib.params import PHASES, Configuration, DataParams, FinalizeParams, RegistryParams, SearchParams
 from churnlib.results import DataResult, Source, SplitRecord
 from churnlib.tracking import data_record
 from churnlib.tracking.datasets import data_tags
@@ -83,7 +83,7 @@ def test_a_code_stands_in_the_section_of_its_exit_status() -> None:
         ("2: parameters", "2"),
         ("3: data", "3"),
         ("4: integrity", "4"),
-        ("5 and others", "56"),
+        ("5 and others", "567"),
     ):
         codes = re.findall(r"^\| (E\d{3}) \|", section(document, heading), re.MULTILINE)
         assert codes and {code[1] for code in codes} <= set(digits)
@@ -159,7 +159,7 @@ def test_a_line_of_a_parameter_file_names_a_parameter_that_there_is(
 ) -> None:
     """Inline code of the form ``name: value`` stands for such a line; ``name: type`` for a notebook's."""
     known = set(Configuration.__annotations__)
-    for kind in (DataParams, SearchParams, FinalizeParams):
+    for kind in (DataParams, SearchParams, FinalizeParams, RegistryParams):
         known |= set(kind.model_fields)
     shown = re.findall(r"`([a-z_]+): [^`]*`", document.read_text(encoding="utf-8"))
     assert [name for name in shown if name not in known | {"name"}] == []
