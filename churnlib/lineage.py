@@ -1,4 +1,4 @@
-"""The chain from an alias to the source of its data: what was recorded against what was found.
+"""The chain from the champion to the source of its data: what was recorded against what was found.
 
 A link is `equal` (recomputed and the same), `recorded` (cannot be recomputed here, with the
 reason) or `differs` (what was expected, what was found).
@@ -18,6 +18,8 @@ from churnlib.results import FinalizeResult, LinkRecord
 
 TITLES = {
     "alias": "Alias",
+    "ledger": "Ledger",
+    "evidence": "Frozen record",
     "version": "Registered version",
     "model": "Model files",
     "final": "Final run",
@@ -31,7 +33,7 @@ TITLES = {
     "environment": "Environment",
     "notebook": "Executed notebook",
 }
-BESIDE = ("code", "environment", "notebook")  # drawn beside the main chain
+BESIDE = ("evidence", "code", "environment", "notebook")  # drawn beside the main chain
 TOLERANCE = 1e-9  # relative, for metrics recomputed from recorded predictions
 
 
@@ -99,13 +101,17 @@ def compare_child(child: Mapping[str, str], final: Mapping[str, str], name: str)
 
 
 def picture(links: Sequence[LinkRecord]) -> Figure:
-    """The chain as a figure, code, environment and notebook beside the final run."""
+    """The chain as a figure, the frozen record beside the version, what made it beside the final run."""
     by_name = {link.name: link for link in links}
     order = (
         "alias",
+        "ledger",
         "version",
+        "evidence",
         "final",
-        *BESIDE,
+        "code",
+        "environment",
+        "notebook",
         "model",
         "metrics",
         "child",
@@ -129,25 +135,32 @@ def links_table(links: Sequence[LinkRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["link", "status", "detail"])
 
 
-def require_intact(links: Sequence[LinkRecord]) -> None:
-    """Nothing if no link differs, else IntegrityError E410 naming every broken link."""
-    broken = [f"{link.name} ({link.detail})" for link in links if link.status == "differs"]
+def require_intact(links: Sequence[LinkRecord], *, model: str, version: int) -> None:
+    """Nothing if no link differs, else IntegrityError E410 naming the version and every broken link."""
+    broken = [link for link in links if link.status == "differs"]
     if broken:
+        names = ", ".join(link.name for link in broken)  # first: a screen cuts what is long
+        details = "; ".join(f"{link.name}: {link.detail}" for link in broken)
         raise IntegrityError(
             "E410",
-            f"{len(broken)} broken link{'s' if len(broken) > 1 else ''} in the champion's lineage: "
-            f"{'; '.join(broken)}; do not deploy this version",
+            f"{len(broken)} broken link{'s' if len(broken) > 1 else ''} in the champion's lineage, version "
+            f"{version} of {model}: {names}; do not deploy version {version} ({details})",
         )
 
 
-def facts(finalize: FinalizeResult, parameters: Mapping[str, str]) -> pd.DataFrame:
-    """Question 1 as a table of two columns: what is in production, in the order people ask."""
+def facts(finalize: FinalizeResult, parameters: Mapping[str, str], openings: Sequence[str]) -> pd.DataFrame:
+    """Question 1 as a table of two columns: what is in production, in the order people ask.
+
+    `openings` names the candidates for which its test split has been opened up to now.
+    """
     test, data = finalize.test_metrics, finalize.data
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
     rows = [
         ("candidate", finalize.name),
         ("test AUC", f"{test['test_auc']:.4f}"),
         ("test average precision", f"{test['test_avg_precision']:.4f}"),
         ("test log loss", f"{test['test_log_loss']:.4f}"),
+        ("test split opened", f"{times}, for {', '.join(openings)}"),
         ("decision threshold", f"{finalize.threshold:.4f}, chosen by {finalize.threshold_objective}"),
         ("data", f"{data.source.location}, version {data.data_version}, hash {data.data_hash}"),
         ("rows (train / validation / test)", " / ".join(f"{split.rows:,}" for split in data.splits.values())),

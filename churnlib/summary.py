@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from churnlib.results import FinalizeResult, LineageResult
+from churnlib.results import LineageResult
 
 
-def champion_summary(lineage: LineageResult, finalize: FinalizeResult) -> str:
+def champion_summary(lineage: LineageResult) -> str:
     """The champion's version, metrics, data and how much of its lineage was recomputed."""
     status = [link.status for link in lineage.links]
+    finalize = lineage.finalize
     data, test = finalize.data, finalize.test_metrics
     rows_used = sum(split.rows for split in data.splits.values())
     rows = [

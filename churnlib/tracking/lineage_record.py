@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
-from mlflow import MlflowClient
 
 from churnlib.lineage import links_table, picture
 from churnlib.params import LineageParams
-from churnlib.results import FinalizeResult, LineageResult
+from churnlib.results import LineageResult
 from churnlib.tracking.phase import Recorder
-from churnlib.tracking.records import run_record
 from churnlib.tracking.trace import Trace
 
 ORIGIN = (
@@ -41,13 +39,11 @@ def record_lineage(recorder: Recorder, params: LineageParams, chain: Trace) -> L
         model_name=params.model_name,
         alias=params.alias,
         version=chain.version,
-        final_run_id=chain.finalize.run_id,
-        test_metrics=chain.finalize.test_metrics,
+        finalize=chain.finalize,
         links=chain.links,
     )
 
 
-def origin_table(client: MlflowClient, finalize: FinalizeResult) -> pd.DataFrame:
-    """Code and environment of the final run: columns what, value."""
-    tags = run_record(client, finalize.run_id, "final").data.tags
-    return pd.DataFrame([(name, tags.get(name, "")) for name in ORIGIN], columns=["what", "value"])
+def origin_table(chain: Trace) -> pd.DataFrame:
+    """Code and environment of the final run, as they were frozen: columns what, value."""
+    return pd.DataFrame([(name, chain.origin.get(name, "")) for name in ORIGIN], columns=["what", "value"])

@@ -93,7 +93,8 @@ def test_final_run_must_have_every_hyperparameter_of_its_child() -> None:
 
 
 def test_nothing_is_raised_while_no_link_differs() -> None:
-    lineage.require_intact([lineage.equal("data", ""), lineage.recorded("code", "")])
+    links = [lineage.equal("data", ""), lineage.recorded("code", "")]
+    lineage.require_intact(links, model="predictor", version=4)
 
 
 def test_all_broken_links_are_named() -> None:
@@ -103,14 +104,14 @@ def test_all_broken_links_are_named() -> None:
         lineage.differs("model", "gone"),
     ]
     with pytest.raises(IntegrityError) as caught:
-        lineage.require_intact(links)
+        lineage.require_intact(links, model="predictor", version=4)
     assert caught.value.message == (
-        "2 broken links in the champion's lineage: data (train changed); model (gone); "
-        "do not deploy this version"
+        "2 broken links in the champion's lineage, version 4 of predictor: data, model; "
+        "do not deploy version 4 (data: train changed; model: gone)"
     )
     assert caught.value.code == "E410"
     with pytest.raises(IntegrityError, match="E410: 1 broken link in"):
-        lineage.require_intact(links[:2])
+        lineage.require_intact(links[:2], model="predictor", version=4)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -123,7 +124,8 @@ def test_picture_draws_every_link_in_whatever_order_they_come() -> None:
     assert set(TITLES.values()) <= set(drawn)
     assert {f"planted {number}" for number in range(len(TITLES))} <= set(drawn)
     assert drawn.count("✓") == len(TITLES)
-    assert drawn.index("Alias") < drawn.index("Final run") < drawn.index("Code") < drawn.index("Search")
+    order = ["Alias", "Ledger", "Registered version", "Frozen record", "Final run", "Code", "Search"]
+    assert sorted(order, key=drawn.index) == order
 
 
 def test_picture_of_part_of_the_chain_shows_that_part() -> None:
@@ -142,12 +144,13 @@ def test_table_has_one_row_per_link_in_order() -> None:
 
 
 def test_facts_state_candidate_metrics_data_and_every_parameter() -> None:
-    table = lineage.facts(finalize_result(), {"max_depth": "4", "gamma": "0"})
+    table = lineage.facts(finalize_result(), {"max_depth": "4", "gamma": "0"}, ["final-best"])
     assert dict(table.to_numpy().tolist()) == {
         "candidate": "final-best",
         "test AUC": "0.7654",
         "test average precision": "0.4321",
         "test log loss": "0.5678",
+        "test split opened": "once, for final-best",
         "decision threshold": "0.3125, chosen by f1",
         "data": "customers.csv, version v1, hash 0123456789abcdef",
         "rows (train / validation / test)": "60 / 20 / 20",
@@ -156,9 +159,14 @@ def test_facts_state_candidate_metrics_data_and_every_parameter() -> None:
     }
 
 
+def test_facts_say_for_whom_the_test_split_was_opened() -> None:
+    facts = dict(lineage.facts(finalize_result(), {}, ["deep", "deeper", "deepest"]).to_numpy().tolist())
+    assert facts["test split opened"] == "3 times, for deep, deeper, deepest"
+
+
 def test_summary_counts_what_was_recomputed() -> None:
     links = (lineage.equal("data", ""), lineage.recorded("code", ""), lineage.equal("model", ""))
-    lines = champion_summary(lineage_result(*links), finalize_result()).splitlines()
+    lines = champion_summary(lineage_result(*links)).splitlines()
     assert lines == [
         "champion    predictor@champion = version 4, final-best",
         "test        AUC 0.7654, average precision 0.4321",
