@@ -9,6 +9,7 @@ import pytest
 from churnlib.errors import IntegrityError, ParameterError
 from churnlib.results import (
     RESULTS,
+    SCHEMA_VERSION,
     DataResult,
     Result,
     SearchResult,
@@ -32,7 +33,7 @@ def test_result_survives_the_way_through_text(result: Result) -> None:
     again = from_text(to_text(result), type(result), where="result.json")
     assert again == result
     assert to_text(again) == to_text(result)
-    assert json.loads(to_text(result))["schema_version"] == 1
+    assert json.loads(to_text(result))["schema_version"] == SCHEMA_VERSION
 
 
 def test_every_phase_has_its_result() -> None:
@@ -49,10 +50,13 @@ def test_half_a_file_is_refused(result: Result) -> None:
 
 
 def test_another_schema_version_is_refused_even_if_its_fields_are_others() -> None:
-    for text in (edited(data_result(), schema_version=2), '{"schema_version": 2, "unheard_of": 1}'):
-        with pytest.raises(
-            IntegrityError, match=r"E405: r.json has schema version 2, expected 1; run `make data`"
-        ):
+    found = SCHEMA_VERSION + 1
+    said = f"E405: r.json has schema version {found}, expected {SCHEMA_VERSION}; run `make data`"
+    for text in (
+        edited(data_result(), schema_version=found),
+        json.dumps({"schema_version": found, "unheard_of": 1}),
+    ):
+        with pytest.raises(IntegrityError, match=said):
             from_text(text, DataResult, where="r.json")
 
 
