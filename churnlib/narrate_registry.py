@@ -31,16 +31,18 @@ def against(validation: Validation, champion: int | None) -> str:
     passed = sum(check.passed for check in validation.checks)
     told = [f"{passed} of {len(validation.checks)} checks passed."]
     by_name = {check.name: check for check in validation.checks}
+    rules = validation.rules
     for row in validation.differences:
         if (row.group, row.label) == ("champion", "DeLong"):
-            told.append(_difference(row, f"the champion's, {named(champion)}", by_name["champion_auc"]))
+            whose = f"the champion's, {named(champion)}"
+            told.append(_difference(row, whose, by_name["champion_auc"], rules.champion_margin))
         elif row.group == "baseline":
-            which = "validation" if row.label.startswith("validation") else "test"
-            told.append(_difference(row, "plain logistic regression's", by_name[f"baseline_{which}"]))
+            check = by_name[f"baseline_{'validation' if row.label.startswith('validation') else 'test'}"]
+            told.append(_difference(row, "plain logistic regression's", check, rules.baseline_margin))
     return " ".join(told)
 
 
-def _difference(row: Compared, whose: str, check: Check) -> str:
+def _difference(row: Compared, whose: str, check: Check, margin: float) -> str:
     """One difference in AUC in words; nothing where it could not be judged."""
     if row.value is None or row.low is None or row.high is None:
         return ""
@@ -48,8 +50,7 @@ def _difference(row: Compared, whose: str, check: Check) -> str:
     rows = f"{row.rows:,} {'validation' if row.label.startswith('validation') else 'test'} subscribers"
     text = f"On the same {rows} its AUC is {way} {whose} ({row.low:+.4f} to {row.high:+.4f})"
     if check.passed and ONLY_BY_MARGIN in check.note:
-        margin = f"`{check.name.split('_')[0]}_margin`"
-        return f"{text}: **it passes only because {margin} allows that.**"
+        return f"{text}: **it passes only because `{row.group}_margin` allows {margin:.4f}.**"
     return f"{text}."
 
 

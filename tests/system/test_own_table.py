@@ -181,7 +181,7 @@ def test_E7_E20_a_later_table_is_held_to_the_expected_schema(own: Project) -> No
 
 
 def broken_links(project: Project) -> list[str]:
-    """The links of the champion's lineage that differ now, but for the frozen record, which names it again."""
+    """The links that differ now, but for the frozen record, which names each again."""
     client = connect(project.root)
     named = {"model_name": "telecom-churn-predictor", "experiment": "telecom-churn-xgb-v3"}
     chain = trace(client, project.root, alias="champion", **named)

@@ -41,7 +41,7 @@ def test_the_differences_are_said_and_what_only_a_margin_lets_pass() -> None:
     same = "On the same 7,500 test subscribers its AUC is"
     assert f"{same} 0.0100 above the champion's, version 3 (+0.0020 to +0.0180)." in text
     assert f"{same} 0.0032 below plain logistic regression's (-0.0080 to +0.0016): **it passes only" in text
-    assert "because `baseline_margin` allows that.**" in text
+    assert "because `baseline_margin` allows 0.0100.**" in text
 
 
 def test_a_first_champion_is_called_the_first() -> None:
