@@ -61,6 +61,15 @@ class View:
             time.sleep(pause)
         raise self._error(ledger, fault)
 
+    def usable(self) -> Ledger:
+        """The ledger as `settled`, also where the champion's version was deleted: one must move on then."""
+        try:
+            return self.settled()
+        except IntegrityError as error:
+            if error.code != "E421":
+                raise
+            return self.book.sound()
+
     def follow(self, ledger: Ledger) -> Ledger:
         """Set the aliases to what the ledger says; the ledger as it was when that was still true.
 
@@ -127,8 +136,7 @@ class View:
         return IntegrityError(
             "E421",
             f"{self.book.model_name}: version {version}, champion by the ledger, was deleted from the "
-            "registry; its run and model files may still be there: register its final run again, or run "
-            "`make rollback REASON=…`",
+            "registry; run `make rollback REASON=…`, or validate and promote another version",
         )
 
 

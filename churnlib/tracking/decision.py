@@ -53,7 +53,7 @@ def decide(recorder: Recorder, params: RegistryParams, finalize: FinalizeResult)
     client, experiment = recorder.client, recorder.experiment
     book = open_book(client, recorder.root, model_name=params.model_name, experiment=params.experiment)
     view = View(book, params.alias)
-    view.settled()
+    view.usable()
     with Deployment.start(client, finalize) as deployment:
         registered = registration.register(book, experiment, finalize, description=params.description)
         deployed = deployment.finish()
@@ -105,7 +105,7 @@ def revalidate(
     """
     book = open_book(client, root, model_name=params.model_name, experiment=params.experiment)
     experiment = experiment_id(client, params.experiment, root)
-    version = promotion.require_open(View(book, params.alias).settled(), number)
+    version = promotion.require_open(View(book, params.alias).usable(), number)
     finalize = registration.require_evidence(client, experiment, version)
     with Deployment.start(client, finalize) as deployment:
         deployed = deployment.finish()

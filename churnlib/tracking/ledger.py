@@ -22,9 +22,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from churnlib.errors import InfrastructureError, IntegrityError
+from churnlib.errors import GateRefused, InfrastructureError, IntegrityError, ParameterError
 from churnlib.ledger.event import Draft, Event
 from churnlib.ledger.replay import Entry, Ledger, Stored, replay
+from churnlib.ledger.rules import objection
 from churnlib.tracking.connection import experiment_id
 from churnlib.tracking.mirror import Mirror
 
@@ -32,6 +33,7 @@ SUFFIX = "-ledger"
 SOURCE = "churn-event:/sha256/"
 TEXT = "event"
 MOST = 200_000  # versions that MLflow returns in one answer
+LONGEST = 100_000  # characters of a version's tag that MLflow keeps
 ATTEMPTS = 200
 WHO_VARIABLE = "CHURN_WHO"
 
@@ -95,6 +97,8 @@ class Book:
             draft = decide(ledger)
             if draft is None:
                 return ledger, None
+            if against := objection(ledger.state, draft):
+                raise GateRefused("E608", f"ledger {self.name}: {draft.kind} is against its rules: {against}")
             self._write(Event(**draft.model_dump(), request=request, previous=ledger.tip))
             ledger = self.sound()
             if mine := ledger.of_request(request):
@@ -112,9 +116,16 @@ class Book:
         in may refuse one of them: reading again settles both. A store that stays locked or silent is
         raised as it is (E509): the same command, tried again, finds what the first try did.
         """
+        text = event.text()
+        if len(text) > LONGEST:
+            raise ParameterError(
+                "E214",
+                f"ledger {self.name}: an event of {len(text)} characters cannot be recorded, at most "
+                f"{LONGEST} can; shorten the reason",
+            )
         try:
             self.client.create_model_version(
-                self.name, source=f"{SOURCE}{event.sha256}", tags={TEXT: event.text()}, await_creation_for=0
+                self.name, source=f"{SOURCE}{event.sha256}", tags={TEXT: text}, await_creation_for=0
             )
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":

@@ -33,9 +33,7 @@ class Mirror:
         try:
             listed = self.repository.list_artifacts(self.folder)
         except Exception as error:
-            raise InfrastructureError(
-                "E512", f"the artifact store cannot be read: {error}; the same command may be tried again"
-            ) from None
+            raise _unreachable("read", error) from None
         found = (_NAME.fullmatch(Path(item.path).name) for item in listed)
         return {int(match[1]): match[2] for match in found if match}
 
@@ -74,7 +72,16 @@ class Mirror:
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / _file_name(entry.number, entry.sha256)
             path.write_text(entry.event.text(), encoding="utf-8")
-            self.repository.log_artifact(str(path), self.folder)
+            try:
+                self.repository.log_artifact(str(path), self.folder)
+            except Exception as error:
+                raise _unreachable("written", error) from None
+
+
+def _unreachable(done: str, error: Exception) -> InfrastructureError:
+    return InfrastructureError(
+        "E512", f"the artifact store cannot be {done}: {error}; the same command may be tried again"
+    )
 
 
 def _file_name(number: int, digest: str) -> str:

@@ -12,8 +12,6 @@ from churnlib.ledger.rules import named, promotable
 from churnlib.ledger.state import Version
 from churnlib.tracking.aliases import View, wanted
 
-NO_FAULT_OF_THE_ROLLBACK = "E421"  # the champion's version was deleted: that is when one rolls back
-
 
 @dataclass(frozen=True)
 class Moved:
@@ -62,7 +60,7 @@ def promote(view: View, version: int, *, who: str, why: str) -> Moved:
     that was compared with a former champion. Raises GateRefused E602 (validation not passed), E603 (not
     approved), E604 (archived); ParameterError E221 for a version that was deleted from the registry.
     """
-    seen = view.settled().state.champion
+    seen = view.usable().state.champion
 
     def decide(ledger: Ledger) -> Draft | None:
         known = _version(ledger, version)
@@ -76,7 +74,7 @@ def promote(view: View, version: int, *, who: str, why: str) -> Moved:
             raise _unfit(known, reason)
         if not view.exists(version):
             raise ParameterError(
-                "E221", f"version {version} was deleted from the registry; register its final run again"
+                "E221", f"version {version} was deleted from the registry; finalize and register it anew"
             )
         return _draft(ledger, "promoted", version, who, why)
 
@@ -89,12 +87,7 @@ def rollback(view: View, *, who: str, why: str) -> Moved:
     Where the champion was deleted from the registry, so may its predecessor be: then one rolls back
     again. A champion that is there is never given up for one that is not (IntegrityError E421).
     """
-    try:
-        seen = view.settled().state.champion
-    except IntegrityError as error:
-        if error.code != NO_FAULT_OF_THE_ROLLBACK:
-            raise
-        seen = view.book.sound().state.champion
+    seen = view.usable().state.champion
 
     def decide(ledger: Ledger) -> Draft:
         former = ledger.state.previous
@@ -105,6 +98,12 @@ def rollback(view: View, *, who: str, why: str) -> Moved:
                 "E606",
                 f"{view.book.model_name}: {named(ledger.state.champion)} is champion and had no predecessor; "
                 "there is nothing to roll back to",
+            )
+        if ledger.state.versions[former].archived:
+            raise GateRefused(
+                "E606",
+                f"{view.book.model_name}: version {former}, the former champion, is archived; "
+                "promote another version instead",
             )
         if not view.exists(former) and seen is not None and view.exists(seen):
             raise IntegrityError(

@@ -128,8 +128,17 @@ def _version(book: Book, finalize: FinalizeResult, description: str) -> int:
     on_ledger = book.sound().state.versions
     for other in others:
         if int(other.version) not in on_ledger:
-            book.client.delete_model_version(book.model_name, other.version)
+            _remove(book, other.version)
     return int(first.version)
+
+
+def _remove(book: Book, version: str) -> None:
+    """Delete a version; somebody who registers the same run may have been faster."""
+    try:
+        book.client.delete_model_version(book.model_name, version)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def _versions(book: Book, run_id: str) -> list[ModelVersion]:

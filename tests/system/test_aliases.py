@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from churnlib.errors import GateRefused, IntegrityError, ParameterError
+from churnlib.ledger.event import Draft
 from churnlib.tracking import aliases, promotion
 from churnlib.tracking.aliases import APPLIED, PREVIOUS, Shown, View, wanted
 from tests.system.ledger_world import challenger, lived, new_version, new_world, put
@@ -130,12 +131,30 @@ def test_C10_a_deleted_champion_is_named_and_a_rollback_is_the_way_out(view: Vie
     assert "version 3, champion by the ledger, was deleted" in error.message
     assert "make rollback" in error.message
     with pytest.raises(IntegrityError, match="CHURN-E421"):
-        promotion.promote(view, 4, **SAID)
-    with pytest.raises(IntegrityError, match="CHURN-E421"):
         promotion.reconcile(view, **SAID)
     promotion.rollback(view, **SAID)
     assert view.shown() == wanted(view.settled())
     assert (view.shown().champion, view.shown().previous) == (2, 1)
+
+
+def test_C10_another_version_can_be_promoted_over_a_deleted_champion(view: View) -> None:
+    delete(view, 3)
+    promotion.promote(view, 4, **SAID)
+    assert view.shown().champion == view.settled().state.champion == 4
+
+
+def test_an_archived_former_champion_is_not_rolled_back_to(view: View) -> None:
+    promotion.archive(view, 2, **SAID)
+    with pytest.raises(GateRefused, match=r"CHURN-E606.*version 2, the former champion, is archived"):
+        promotion.rollback(view, **SAID)
+    assert view.settled().state.champion == 3
+
+
+def test_an_event_against_the_rules_is_refused_before_it_is_written(view: View) -> None:
+    before = len(view.book.read().entries)
+    with pytest.raises(GateRefused, match=r"CHURN-E608.*version 99 is not registered"):
+        view.book.append(lambda _: Draft(kind="promoted", who="t", why="t", version=99, champion=3))
+    assert len(view.book.read().entries) == before
 
 
 def test_C10_a_champion_deleted_with_its_predecessor_is_rolled_back_twice(view: View) -> None:
