@@ -80,7 +80,7 @@ class View:
             self._point(self.alias, state.champion)
             self._point(PREVIOUS, state.previous)
             applied = (self.book.model_name, APPLIED, str(state.moved_by))
-            _insist(self.book.client.set_registered_model_tag, *applied)
+            insist(self.book.client.set_registered_model_tag, *applied)
             ledger = self.book.sound()
             if ledger.state.moved_by == state.moved_by:
                 return ledger
@@ -114,7 +114,7 @@ class View:
         client, name = self.book.client, self.book.model_name
         try:
             if version is not None:
-                return _insist(client.set_registered_model_alias, name, alias, str(version))
+                return insist(client.set_registered_model_alias, name, alias, str(version))
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
@@ -163,7 +163,7 @@ def moved_by_hand(shown: Shown, ledger: Ledger, alias: str) -> str:
     return ""
 
 
-def _insist(write: Callable[[str, str, str], None], *values: str) -> None:
+def insist(write: Callable[..., None], *values: str) -> None:
     """Write, again if need be: of two who set a new alias or tag at once, MLflow refuses one."""
     for _ in range(COLLISIONS):
         try:

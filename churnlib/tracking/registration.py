@@ -19,6 +19,7 @@ from churnlib.ledger.state import Version
 from churnlib.models.manifest import manifest_sha256
 from churnlib.results import FinalizeResult, from_text, to_text
 from churnlib.tracking import evidence, objects
+from churnlib.tracking.aliases import insist
 from churnlib.tracking.ledger import Book, who
 
 JSON = ".json"
@@ -106,7 +107,7 @@ def show_status(book: Book, ledger: Ledger, number: int) -> None:
         tags["validated_against"] = compared
     try:
         for name, value in tags.items():
-            book.client.set_model_version_tag(book.model_name, str(number), name, value)
+            insist(book.client.set_model_version_tag, book.model_name, str(number), name, value)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
@@ -116,14 +117,18 @@ def _version(book: Book, finalize: FinalizeResult, description: str) -> int:
     """The lowest version of this run. Others of it, which a lost reply or a race left, are removed."""
     if not _versions(book, finalize.run_id):
         _ensure_model(book.client, book.model_name, finalize.study)
-        book.client.create_model_version(
-            book.model_name,
-            source=f"models:/{finalize.model_id}",
-            run_id=finalize.run_id,
-            model_id=finalize.model_id,
-            tags={**version_tags(finalize), "validation_status": "pending"},
-            description=description,
-        )
+        try:
+            book.client.create_model_version(
+                book.model_name,
+                source=f"models:/{finalize.model_id}",
+                run_id=finalize.run_id,
+                model_id=finalize.model_id,
+                tags={**version_tags(finalize), "validation_status": "pending"},
+                description=description,
+            )
+        except MlflowException:  # a lost reply: it may be there all the same
+            if not _versions(book, finalize.run_id):
+                raise
     first, *others = _versions(book, finalize.run_id)
     on_ledger = book.sound().state.versions
     for other in others:

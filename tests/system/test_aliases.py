@@ -124,6 +124,15 @@ def test_aliases_that_were_never_set_are_set(view: View) -> None:
     assert view.shown() == wanted(ledger) == Shown(3, 2, ledger.state.moved_by)
 
 
+def test_B4_whoever_comes_late_to_set_the_aliases_sets_them_to_what_the_ledger_says_by_then(
+    view: View,
+) -> None:
+    before = view.book.read()
+    promotion.promote(view, 4, **SAID)
+    assert view.follow(before).state.champion == 4
+    assert view.shown() == wanted(view.book.read())
+
+
 def test_C10_a_deleted_champion_is_named_and_a_rollback_is_the_way_out(view: View) -> None:
     delete(view, 3)
     error = refused(view)

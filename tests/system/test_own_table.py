@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -24,7 +25,7 @@ from churnlib.tracking.connection import connect
 from churnlib.tracking.trace import trace
 from tests.conftest import QUICK, Project
 
-COLUMNS = {
+COLUMNS: dict[str, dict[str, Any]] = {
     "data": {
         "source": "subscribers.csv",
         "target": "left",
