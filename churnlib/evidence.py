@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from churnlib.errors import IntegrityError
-from churnlib.frozen import Frozen
+from churnlib.frozen import Frozen, first_fault
 
 _MATTERING = ("mlflow.parentRunId", "mlflow.runName", "mlflow.user")
 _MATTERING_PREFIX = "mlflow.source."
@@ -104,11 +104,9 @@ def from_bytes(content: bytes, *, where: str) -> Evidence:
     try:
         return Evidence.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise IntegrityError(
             "E405",
-            f"{where} is no evidence that this version of the project can read: {place}: {first['msg']}; "
+            f"{where} is no evidence that this version of the project can read: {first_fault(error)}; "
             "read it with the version that wrote it",
         ) from None
 

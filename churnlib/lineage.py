@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from churnlib.errors import IntegrityError
+from churnlib.evidence import value_differences
 from churnlib.figures.lineage import Node, chain
 from churnlib.results import FinalizeResult, LinkRecord
 
@@ -56,14 +57,11 @@ def compare_values(
     name: str, expected: Mapping[str, Any], found: Mapping[str, Any], *, detail: str
 ) -> LinkRecord:
     """`equal` with `detail` if both mappings are the same, else `differs` naming the first difference."""
-    for key in sorted(set(expected) | set(found)):
-        if key not in found:
-            return differs(name, f"{key} is missing; recorded {_short(expected[key])}")
-        if key not in expected:
-            return differs(name, f"{key} was added; found {_short(found[key])}")
-        if expected[key] != found[key]:
-            return differs(name, f"{key}: recorded {_short(expected[key])}, found {_short(found[key])}")
-    return equal(name, detail)
+    lines = value_differences(
+        {key: str(value) for key, value in expected.items()},
+        {key: str(value) for key, value in found.items()},
+    )
+    return differs(name, lines[0]) if lines else equal(name, detail)
 
 
 def compare_metrics(recorded_metrics: Mapping[str, float], found: Mapping[str, float]) -> LinkRecord:
@@ -167,8 +165,3 @@ def facts(finalize: FinalizeResult, parameters: Mapping[str, str], openings: Seq
         *((name, value) for name, value in sorted(parameters.items())),
     ]
     return pd.DataFrame(rows, columns=["what", "value"])
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 24 else f"{text[:16]}…"

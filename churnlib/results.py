@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ValidationError
 
 from churnlib.errors import IntegrityError, ParameterError
-from churnlib.frozen import Frozen
+from churnlib.frozen import Frozen, first_fault
 from churnlib.gate.checks import Validation
 
 SCHEMA_VERSION = 2
@@ -188,11 +188,9 @@ def from_text[R: Result](text: str | bytes, kind: type[R], *, where: str) -> R:
         if version == SCHEMA_VERSION:
             return kind.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise IntegrityError(
             "E404",
-            f"{where} is not a whole {kind.phase} result: {place}: {first['msg']}; "
+            f"{where} is not a whole {kind.phase} result: {first_fault(error)}; "
             f"run `make {kind.phase}` again",
         ) from None
     raise IntegrityError(
