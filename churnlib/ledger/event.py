@@ -64,6 +64,12 @@ class Draft(Frozen):
     outcome: Text = ""  # of a validation: passed or failed
     evidence: dict[Text, Text] = Field(default_factory=dict)  # run ids, hashes, names
 
+    @property
+    def words(self) -> str:
+        """What it says in short: ``promoted version 2, by anna``."""
+        about = "" if self.version is None else f" version {self.version}"
+        return f"{self.kind.replace('_', ' ')}{about}, by {self.who}"
+
 
 class Event(Draft):
     """A draft in its place: after which event, and under which request (unique per attempt)."""

@@ -34,6 +34,7 @@ SOURCE = "churn-event:/sha256/"
 TEXT = "event"
 MOST = 200_000  # versions that MLflow returns in one answer
 LONGEST = 100_000  # characters of a version's tag that MLflow keeps
+LONGEST_DESCRIPTION = 500  # characters; for MLflow's pages, and never read here
 ATTEMPTS = 200
 WHO_VARIABLE = "CHURN_WHO"
 
@@ -125,7 +126,11 @@ class Book:
             )
         try:
             self.client.create_model_version(
-                self.name, source=f"{SOURCE}{event.sha256}", tags={TEXT: text}, await_creation_for=0
+                self.name,
+                source=f"{SOURCE}{event.sha256}",
+                tags={TEXT: text},
+                description=f"{event.words}: {event.why}"[:LONGEST_DESCRIPTION],
+                await_creation_for=0,
             )
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":

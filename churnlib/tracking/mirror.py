@@ -65,8 +65,7 @@ class Mirror:
             event = None
         if event is None:
             return f"event {number}"
-        about = "" if event.version is None else f" version {event.version}"
-        return f"event {number}: {event.kind.replace('_', ' ')}{about}, by {event.who}"
+        return f"event {number}: {event.words}"
 
     def _copy(self, entry: Entry) -> None:
         with tempfile.TemporaryDirectory() as scratch:

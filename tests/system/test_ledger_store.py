@@ -302,3 +302,9 @@ def test_a_reason_that_no_store_can_hold_leaves_the_ledger_as_it_was(view: View)
     with pytest.raises(ParameterError, match="CHURN-E214: ledger predictor-ledger: an event of 200"):
         view.book.append(lambda _: draft)
     assert len(view.settled().entries) == TIP
+
+
+def test_an_event_can_be_read_on_mlflows_own_pages(view: View) -> None:
+    promote(view)
+    event = view.book.client.get_model_version(LEDGER, str(TIP + 1))
+    assert event.description == "promoted version 3, by anna: better"
