@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +14,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
-from churnlib.params import RegistryParams
+from churnlib.__main__ import main
 from churnlib.results import FinalizeResult, read_result
-from churnlib.tracking import decision, promotion, registration
+from churnlib.tracking import promotion, registration
 from churnlib.tracking.connection import experiment_id
 from churnlib.tracking.ledger import Book
 from tests.conftest import Project
@@ -225,18 +227,20 @@ def test_a_version_that_was_compared_with_a_former_champion_is_validated_again_f
 ) -> None:
     world = prepared
     world.restore("challenged")
-    second = world.phase("registry", approval="manual")
+    world.phase("registry", approval="manual")
     approve(world, 2)
     world.phase("finalize")
     assert world.phase("registry").champion == 3
     refused(promote(world, 2), 7, "CHURN-E701: the champion moved from version 1 to version 3")
-    params = RegistryParams.check(second.parameters, where="registry.yml")
 
-    def revalidate() -> bool:
-        _, judged = decision.revalidate(world.view().book.client, world.root, params, 2)
-        return judged.passed
+    def revalidate() -> tuple[int, str]:
+        said = io.StringIO()
+        with contextlib.chdir(world.root), contextlib.redirect_stdout(said):
+            return main(["validate", "--version", "2"]), said.getvalue()
 
-    assert world.done(revalidate)
+    status, told = world.done(revalidate)
+    assert status == 0
+    assert "passed  AUC less the champion's" in told and "FAILED" not in told
     assert world.version_tags(2)["validated_against"] == "3"
     assert promote(world, 2).status == 0
     assert world.ledger.state.champions == (1, 3, 2)
