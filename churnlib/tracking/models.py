@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import pandas as pd
 from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
@@ -134,12 +133,6 @@ def verified_files(model_id: str, manifest: Mapping[str, str]) -> dict[str, byte
     files = model_files(model_id)
     require_whole(files, manifest, what=f"model {model_id}")
     return files
-
-
-def predict_as_deployed(model_uri: str, table: pd.DataFrame) -> pd.DataFrame:
-    """What a deployment gets that loads `model_uri` by MLflow and scores `table`."""
-    scored: pd.DataFrame = mlflow.pyfunc.load_model(model_uri).predict(table)
-    return scored
 
 
 def _save(

@@ -113,11 +113,6 @@ def start_fresh_process(files: Mapping[str, bytes], rows: pd.DataFrame) -> Fresh
     return FreshProcess(files, rows)
 
 
-def predict_in_fresh_process(files: Mapping[str, bytes], rows: pd.DataFrame) -> Reloaded:
-    """The result of `start_fresh_process`, waited for."""
-    return start_fresh_process(files, rows).result()
-
-
 def _write(place: Path, files: Mapping[str, bytes], rows: pd.DataFrame) -> None:
     for name, content in files.items():
         path = place / "model" / name

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
@@ -22,7 +23,7 @@ from churnlib.models.scorer import Scorer
 from churnlib.phaseparams import PhaseParams
 from churnlib.results import DataResult, FinalizeResult
 from churnlib.tracking import evidence, objects
-from churnlib.tracking.models import log_model, model_files, predict_as_deployed
+from churnlib.tracking.models import log_model, model_files
 from churnlib.tracking.phase import Recorder, begin
 from tests.conftest import Project
 from tests.unit.planted import (
@@ -156,7 +157,7 @@ def test_nothing_differs_after_registering_loading_notes_and_attachments(world: 
     )
     client.set_registered_model_alias("predictor", "champion", version.version)
     rows = planted_table().head(3).drop(columns="churned").assign(flag=None)
-    predict_as_deployed("models:/predictor@champion", rows)
+    mlflow.pyfunc.load_model("models:/predictor@champion").predict(rows)
     client.set_tag(finalize.run_id, "mlflow.note.content", "the one that we took")
     client.log_text(finalize.run_id, "{}", "certificates/reproduced.json")
     assert world.differences() == []

@@ -33,7 +33,7 @@ from churnlib.tracking import models, reload
 from churnlib.tracking.connection import connect
 from churnlib.tracking.deployment_checks import deployment_checks, safe_to_load
 from churnlib.tracking.models import NO_BYTECODE, SCRIPT, model_files, verified_files
-from churnlib.tracking.reload import FreshProcess, predict_in_fresh_process, start_fresh_process
+from churnlib.tracking.reload import FreshProcess, start_fresh_process
 from tests.unit.planted import SETTINGS, planted_table, search_result, study
 from tests.unit.saved_model import Saved, save
 from tests.unit.test_model_files import attack
@@ -152,7 +152,7 @@ def test_D3_the_attack_that_is_refused_would_have_run_code(saved: Saved, tmp_pat
     marker = tmp_path / "marker"
     files = attack("loader_module", saved, marker)
     with pytest.raises(IntegrityError, match="E422"):
-        predict_in_fresh_process(files, saved.rows)
+        start_fresh_process(files, saved.rows)
     assert not marker.exists()
     FreshProcess(files, saved.rows).result()  # past the check: MLflow imports what MLmodel names
     assert marker.exists()
