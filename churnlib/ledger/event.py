@@ -25,6 +25,7 @@ Kind = Literal[
     "rolled_back",
     "archived",
     "reconciled",  # a person put an alias back that had been moved past the ledger
+    "reproduced",  # somebody tried to make the version again from its record, and compared
 ]
 BEGINNING = ""
 
@@ -61,7 +62,7 @@ class Draft(Frozen):
     candidate: Text = ""  # for the test events: the candidate's key
     version: int | None = None
     champion: int | None = None
-    outcome: Text = ""  # of a validation: passed or failed
+    outcome: Text = ""  # of a validation or a reproduction: passed or failed
     evidence: dict[Text, Text] = Field(default_factory=dict)  # run ids, hashes, names
 
     @property

@@ -6,6 +6,7 @@ from churnlib.ledger.event import Draft
 from churnlib.ledger.state import State, Version
 
 OPENED = ("test", "name", "search", "search_run")  # what an opening's evidence must state
+PROVED = ("mode", "certificate", "first")  # what a reproduction's evidence must state
 
 
 def objection(state: State, draft: Draft) -> str:
@@ -21,6 +22,8 @@ def objection(state: State, draft: Draft) -> str:
     version = state.versions.get(draft.version)
     if version is None:
         return f"version {draft.version} is not registered"
+    if draft.kind == "reproduced":  # whoever is champion, and of archived versions, too
+        return _of_reproduction(draft)
     if draft.champion != state.champion:
         return f"the champion is {named(state.champion)}, not {named(draft.champion)}"
     return _of_version(state, draft, version)
@@ -59,6 +62,12 @@ def _of_version(state: State, draft: Draft, version: Version) -> str:
     if draft.kind == "approved" and version.status != "passed":
         return f"its validation is {version.status}"
     return ""
+
+
+def _of_reproduction(draft: Draft) -> str:
+    if missing := [name for name in PROVED if name not in draft.evidence]:
+        return f"its evidence lacks {', '.join(missing)}"
+    return "" if draft.outcome in ("passed", "failed") else f"its outcome is {draft.outcome!r}"
 
 
 def _of_test(state: State, draft: Draft) -> str:

@@ -13,6 +13,15 @@ Status = Literal["pending", "passed", "failed"]
 
 
 @dataclass(frozen=True)
+class Proof:
+    """The newest reproduction of a version in one mode."""
+
+    outcome: Literal["passed", "failed"]
+    number: int  # of its event
+    evidence: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Version:
     """What the ledger knows of a registered version."""
 
@@ -26,6 +35,7 @@ class Version:
     rejected: bool = False
     withdrawn: bool = False  # it was champion and was rolled back
     archived: bool = False
+    proofs: Mapping[str, Proof] = field(default_factory=dict)  # by mode: fresh, or here
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,10 @@ def apply(state: State, event: Event, number: int) -> State:
         state = _with(state, event.version, approved_by="", approval_reason="", rejected=True)
     elif event.kind == "archived":
         state = _with(state, event.version, archived=True)
+    elif event.kind == "reproduced":
+        known_proofs = state.versions[event.version].proofs
+        proof = Proof("passed" if event.outcome == "passed" else "failed", number, event.evidence)
+        state = _with(state, event.version, proofs={**known_proofs, event.evidence["mode"]: proof})
     return state
 
 

@@ -177,3 +177,38 @@ def test_a_reconciliation_is_always_allowed_and_changes_nothing() -> None:
 def test_an_unknown_version_can_only_be_registered(kind: Kind) -> None:
     draft = Draft(kind=kind, version=4, who="anna", why="because", outcome="passed")
     assert objection(State(), draft) == "version 4 is not registered"
+
+
+PROVED = {"mode": "fresh", "certificate": "c" * 64, "first": ""}
+
+
+def test_a_reproduction_counts_whoever_is_champion_and_of_an_archived_version_too() -> None:
+    chain = chain_of(1)
+    chain.challenger(2)
+    chain.add("archived", 2)
+    chain.add("reproduced", 2, champion=None, outcome="passed", evidence=PROVED)
+    number = chain.add("reproduced", 1, champion=7, outcome="failed", evidence=PROVED | {"first": "data"})
+    state = chain.read().state
+    assert state.versions[2].proofs["fresh"].outcome == "passed"
+    proof = state.versions[1].proofs["fresh"]
+    assert (proof.outcome, proof.number, proof.evidence["first"]) == ("failed", number, "data")
+    assert state.champion == 1
+
+
+def test_the_newest_reproduction_of_each_mode_is_kept() -> None:
+    chain = chain_of(1)
+    chain.add("reproduced", 1, outcome="failed", evidence=PROVED | {"first": "code"})
+    chain.add("reproduced", 1, outcome="passed", evidence=PROVED | {"mode": "here"})
+    chain.add("reproduced", 1, outcome="passed", evidence=PROVED)
+    proofs = chain.read().state.versions[1].proofs
+    assert {mode: proof.outcome for mode, proof in proofs.items()} == {"fresh": "passed", "here": "passed"}
+
+
+@pytest.mark.parametrize("lacking", PROVED)
+def test_a_reproduction_that_does_not_say_what_it_compared_is_void(lacking: str) -> None:
+    told = {name: value for name, value in PROVED.items() if name != lacking}
+    assert refused(chain_of(1), "reproduced", 1, outcome="passed", evidence=told).endswith(lacking)
+
+
+def test_a_reproduction_without_a_verdict_is_void() -> None:
+    assert refused(chain_of(1), "reproduced", 1, outcome="", evidence=PROVED) == "its outcome is ''"
