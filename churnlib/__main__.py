@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from churnlib import commands, commands_audit, launch, store
+from churnlib import commands, commands_audit, commands_lineage, launch, store
 from churnlib.errors import ChurnError
 from churnlib.gate.told import require_passed
 from churnlib.ledger.history import shown
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="verb")
     commands.register(verbs)
     commands_audit.register(verbs)
+    commands_lineage.register(verbs)
     run = verbs.add_parser("run", help="run a study's phases as far as they are not up to date")
     run.add_argument("--study", default="streamflow", help="a folder of params/")
     run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")

@@ -159,15 +159,54 @@ class RegistryParams(PhaseParams):
 
 
 class LineageParams(PhaseParams):
-    """Phase lineage: which alias of which model is traced and recomputed."""
+    """Phase lineage, and the first question: which version is traced and recomputed."""
 
     phase: ClassVar[str] = "lineage"
     notebook: ClassVar[str] = "5_lineage.ipynb"
 
     model_name: Name
     alias: Alias
+    version: Annotated[int, Field(ge=0)]
+    as_of: str
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if self.version and self.as_of:
+            raise ValueError(f"version {self.version} and as_of {self.as_of!r}: name one of the two")
+        return self
+
+
+class CompareParams(PhaseParams):
+    """The second question: which two models are compared, and how sure the intervals are."""
+
+    phase: ClassVar[str] = "compare"
+    notebook: ClassVar[str] = "compare.ipynb"
+
+    model_name: Name
+    alias: Alias
+    a: Annotated[str, Field(min_length=1)]
+    b: Annotated[str, Field(min_length=1)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)]
+    bootstrap_seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+class ReproduceParams(PhaseParams):
+    """The third question: which version is made again from its record, and how."""
+
+    phase: ClassVar[str] = "reproduce"
+    notebook: ClassVar[str] = "reproduce.ipynb"
+
+    model_name: Name
+    alias: Alias
+    version: Annotated[int, Field(ge=0)]
+    mode: Literal["fresh", "here"]
 
 
 PHASES: dict[str, type[PhaseParams]] = {
     cls.phase: cls for cls in (DataParams, SearchParams, FinalizeParams, RegistryParams, LineageParams)
 }
+QUESTIONS: dict[str, type[PhaseParams]] = {
+    cls.phase: cls for cls in (LineageParams, CompareParams, ReproduceParams)
+}
+NOTEBOOKS = PHASES | QUESTIONS

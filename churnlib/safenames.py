@@ -54,6 +54,11 @@ def check_readable(value: str) -> str:
     return value
 
 
+def as_folder(text: str) -> str:
+    """A folder's name for what somebody asked: ``2026-08-22T14:00`` becomes ``2026-08-22T14-00``."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")[:80]
+
+
 def holds_credentials(text: str) -> bool:
     """True when `text` holds an address with a user's name and password."""
     return bool(_CREDENTIALS.search(text))

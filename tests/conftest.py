@@ -19,6 +19,7 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[1]
 PHASES = ("data", "search", "finalize", "registry", "lineage")
+QUESTIONS = ("compare", "reproduce")
 # The notebooks' own quick defaults, smaller still.
 QUICK: dict[str, dict[str, Any]] = {
     "data": {"n_rows": 2000},
@@ -70,7 +71,7 @@ class Project:
         """A new study, copied from streamflow's folder as the README says, with `changes` per phase."""
         folder = self.root / "params" / name
         shutil.copytree(self.root / "params" / "streamflow", folder)
-        for phase in PHASES:
+        for phase in (*PHASES, *QUESTIONS):
             file = folder / f"{phase}.yml"
             file.write_text(file.read_text("utf-8").replace("streamflow", name), encoding="utf-8")
             self.edit(name, phase, **changes.get(phase, {}))

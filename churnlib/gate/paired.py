@@ -81,7 +81,7 @@ def bootstrap_difference(
     m = int(labels.sum())
     n = len(labels) - m
     value = float(difference(np.ones((m, 1), np.int64), np.ones((n, 1), np.int64))[0])
-    found = np.concatenate([difference(*counts) for counts in _resampled(m, n, resamples, seed)])
+    found = np.concatenate([difference(*counts) for counts in resampled(m, n, resamples, seed)])
     low, high = np.quantile(found, [1 - confidence, confidence])
     return Difference(value, float(low), float(high), float(found.std(ddof=1)), m + n)
 
@@ -126,7 +126,7 @@ def _log_loss_difference(
     return lambda positives, negatives: (positive @ positives + negative @ negatives) / len(gaps)
 
 
-def _resampled(m: int, n: int, resamples: int, seed: int) -> Iterator[tuple[Counts, Counts]]:
+def resampled(m: int, n: int, resamples: int, seed: int) -> Iterator[tuple[Counts, Counts]]:
     """Counts of churners and of stayers, a few resamples at a time."""
     random = np.random.default_rng(seed)
     most = max(1, CELLS_AT_ONCE // (m + n))

@@ -16,7 +16,7 @@ from churnlib.params import PHASES
 from churnlib.phaseparams import PhaseParams
 from churnlib.pipeline.publish import STAGING, keep_failed, publish, read_manifest
 from churnlib.tracking.connection import is_embedded
-from churnlib.tracking.dead import close_dead
+from churnlib.tracking.dead import close_dead, close_if_dead
 from churnlib.tracking.phase import RUN_VARIABLE, close_family, status_of
 from churnlib.tracking.session import Session
 
@@ -28,27 +28,45 @@ _KERNEL_SECONDS = 10.0
 def clear_up(session: Session, study: str, phases: Iterable[PhaseParams]) -> None:
     """Finish, or close as KILLED, every run of the study whose runner is dead; nothing stays RUNNING."""
     known = list(phases)
-    left = _left(session.root, study, known)
-    if left:
-        _kill_kernels([_run_id(staging) for staging in left])
-    for staging in left:
-        _finish(session, staging)
+    folders = {session.root / params.output_dir for params in known}
+    left = _left({*folders, *(session.root / "build" / study / phase for phase in PHASES)})
+    _stop_and_finish(session, left)
     closed = []
     for name in sorted({params.experiment for params in known}):
         experiment = session.client.get_experiment_by_name(name)
         if experiment is not None:
             closed += close_dead(session.client, experiment.experiment_id, study)
-    for staging in left:
-        if staging.exists() and status_of(session.client, _run_id(staging)) != "RUNNING":  # on another host
-            keep_failed(staging)
+    _keep_closed(session, left)
     if closed and is_embedded(session.root):
         _remove_uploads(session.root / "mlartifacts", closed)
 
 
-def _left(root: Path, study: str, known: Sequence[PhaseParams]) -> list[Path]:
-    folders = {root / params.output_dir for params in known}
-    folders |= {root / "build" / study / phase for phase in PHASES}
+def clear_up_question(session: Session, folder: Path) -> None:
+    """As `clear_up`, for what a question left in its folder; no query that reads the whole experiment."""
+    left = _left({folder, *folder.glob("*/")})
+    _stop_and_finish(session, left)
+    for staging in left:
+        if staging.exists():
+            close_if_dead(session.client, _run_id(staging))
+    _keep_closed(session, left)
+
+
+def _left(folders: Iterable[Path]) -> list[Path]:
     return sorted(path for folder in folders for path in folder.glob(f"{STAGING}*"))
+
+
+def _stop_and_finish(session: Session, left: Sequence[Path]) -> None:
+    if left:
+        _kill_kernels([_run_id(staging) for staging in left])
+    for staging in left:
+        _finish(session, staging)
+
+
+def _keep_closed(session: Session, left: Sequence[Path]) -> None:
+    """Put aside what was not finished and is not RUNNING, as it may be on another host."""
+    for staging in left:
+        if staging.exists() and status_of(session.client, _run_id(staging)) != "RUNNING":
+            keep_failed(staging)
 
 
 def _run_id(staging: Path) -> str:

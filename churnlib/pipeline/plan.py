@@ -9,7 +9,7 @@ from pathlib import Path
 from churnlib import yamlfile
 from churnlib.errors import ParameterError
 from churnlib.execute import check_names
-from churnlib.params import PHASES, DataParams
+from churnlib.params import NOTEBOOKS, DataParams
 from churnlib.phaseparams import PhaseParams
 from churnlib.provenance import library_hash, lock_hash, notebook_hash
 from churnlib.results import RESULTS, read_result, sha256
@@ -50,14 +50,18 @@ class Plan:
 
 def make_plan(root: Path, study: str, phase: str) -> Plan:
     """The phase's plan; every fault in its parameters, all at once, before anything starts."""
-    params = read_params(root, study, phase)
+    return plan_of(root, read_params(root, study, phase))
+
+
+def plan_of(root: Path, params: PhaseParams) -> Plan:
+    """The plan of a phase with these parameters."""
     return Plan(params, root, _key(root, params, root / "notebooks" / params.notebook))
 
 
 def read_params(root: Path, study: str, phase: str) -> PhaseParams:
     """The phase's parameters from its YAML, checked, by the notebook's own names too."""
     file = params_file(root, study, phase)
-    kind = PHASES[phase]
+    kind = NOTEBOOKS[phase]
     values = yamlfile.load(file)
     shown = file.relative_to(root).as_posix()
     params = kind.check(values, where=shown)

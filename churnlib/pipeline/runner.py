@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from churnlib import execute
+from churnlib.answers import KINDS
 from churnlib.atomic import write_text
 from churnlib.errors import ChurnError, IntegrityError
 from churnlib.html import to_html
@@ -23,7 +24,7 @@ from churnlib.pipeline.leftovers import clear_up
 from churnlib.pipeline.plan import ALWAYS_RUN, Plan, make_plan, read_params
 from churnlib.pipeline.publish import RESULT, STAGING, keep_failed, publish, read_manifest, write_manifest
 from churnlib.pipeline.turn import turn
-from churnlib.results import RESULTS, RegistryResult, read_result
+from churnlib.results import RegistryResult, read_result
 from churnlib.store import STAGING_VARIABLE
 from churnlib.tracking.connection import tracking_uri
 from churnlib.tracking.phase import RUN_VARIABLE, attach, begin, close_family, status_of
@@ -175,7 +176,7 @@ def _failure_of(outcome: execute.Outcome) -> tuple[str, str] | None:
 
 
 def _require_own_result(plan: Plan, staging: Path, run_id: str) -> None:
-    result = read_result(staging / RESULT, RESULTS[plan.phase])
+    result = read_result(staging / RESULT, KINDS[plan.phase])
     if result.run_id != run_id:
         raise IntegrityError(
             "E416", f"{plan.params.notebook} recorded run {result.run_id}, expected its own run {run_id}"

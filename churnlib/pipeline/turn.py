@@ -20,9 +20,12 @@ HOLDER = ".runner.json"
 
 
 @contextmanager
-def turn(root: Path, study: str) -> Iterator[None]:
-    """A block in which no other runner works on the study; Conflict E702 if one does now."""
-    folder = root / "build" / study
+def turn(root: Path, study: str, question: str = "") -> Iterator[None]:
+    """A block in which no other runner works on the study; Conflict E702 if one does now.
+
+    With `question` only who asks the same question has to wait: it writes to no phase's folder.
+    """
+    folder = root / "build" / study / f".{question}" if question else root / "build" / study
     with suppress(OSError):  # the next line says what is wrong
         folder.mkdir(parents=True, exist_ok=True)
     require_writable(folder)
@@ -31,7 +34,9 @@ def turn(root: Path, study: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise Conflict(
-            "E702", f"study {study!r} is already running ({_holder(folder)}); wait for it, or stop it"
+            "E702",
+            f"{question or 'the pipeline'} of study {study!r} is already running ({_holder(folder)}); "
+            "wait for it, or stop it",
         ) from None
     try:
         write_text(folder / HOLDER, json.dumps(_myself()) + "\n")

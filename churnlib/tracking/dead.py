@@ -66,25 +66,10 @@ def begin_run(client: MlflowClient, experiment_id: str, name: str, tags: Mapping
 
 def running(client: MlflowClient, experiment_id: str, study: str) -> list[Running]:
     """The study's runs that the record calls RUNNING, children too."""
-    here = socket.gethostname()
-    found = []
-    for run in client.search_runs(
+    found = client.search_runs(
         [experiment_id], f"tags.study = '{study}' and attributes.status = 'RUNNING'", max_results=10_000
-    ):
-        tags = run.data.tags
-        host, process = tags.get("host", ""), tags.get("process", "")
-        found.append(
-            Running(
-                run_id=run.info.run_id,
-                name=run.info.run_name or "",
-                parent=tags.get("mlflow.parentRunId", ""),
-                host=host,
-                process=process,
-                begun=run.info.start_time,
-                lives=_lives(process) if host == here else None,
-            )
-        )
-    return found
+    )
+    return [_described(run) for run in found]
 
 
 def close_dead(client: MlflowClient, experiment_id: str, study: str) -> list[str]:
@@ -96,9 +81,16 @@ def close_dead(client: MlflowClient, experiment_id: str, study: str) -> list[str
     dead = {item.run_id for item in found if item.lives is False}
     closed = [item for item in found if item.run_id in dead or item.parent in dead]
     for item in sorted(closed, key=lambda item: item.parent == ""):  # a parent last
-        error = f"process {item.pid} on {item.host} is gone; its run was closed later"
-        end_run(client, item.run_id, "KILLED", begun=item.begun, error=error)
+        _kill(client, item)
     return [item.run_id for item in closed]
+
+
+def close_if_dead(client: MlflowClient, run_id: str) -> None:
+    """Nothing; a run without children that is RUNNING is then KILLED, if its process on this host is gone."""
+    run = client.get_run(run_id)
+    item = _described(run)
+    if run.info.status == "RUNNING" and item.lives is False:
+        _kill(client, item)
 
 
 def end_run(client: MlflowClient, run_id: str, status: str, *, begun: int, error: str = "") -> None:
@@ -111,6 +103,25 @@ def end_run(client: MlflowClient, run_id: str, status: str, *, begun: int, error
 def identity(process: psutil.Process) -> str:
     """The process's number and start; the two times move alike when the clock is set."""
     return f"{process.pid}@{process.create_time() - psutil.boot_time():.2f}"
+
+
+def _described(run: Run) -> Running:
+    tags = run.data.tags
+    host, process = tags.get("host", ""), tags.get("process", "")
+    return Running(
+        run_id=run.info.run_id,
+        name=run.info.run_name or "",
+        parent=tags.get("mlflow.parentRunId", ""),
+        host=host,
+        process=process,
+        begun=run.info.start_time,
+        lives=_lives(process) if host == socket.gethostname() else None,
+    )
+
+
+def _kill(client: MlflowClient, item: Running) -> None:
+    error = f"process {item.pid} on {item.host} is gone; its run was closed later"
+    end_run(client, item.run_id, "KILLED", begun=item.begun, error=error)
 
 
 def _close_attempt(client: MlflowClient, experiment_id: str, attempt: str, *, kept: str) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from churnlib.errors import ParameterError
+from churnlib.params import SearchParams
 from churnlib.phaseparams import PhaseParams
 from churnlib.provenance import Provenance, collect
 from churnlib.results import DataResult, Result, to_text
@@ -176,11 +177,9 @@ def phase(params: PhaseParams, *, name: str | None = None) -> Iterator[Recorder]
 
 
 def close_family(client: MlflowClient, run_id: str, status: str, *, error: str = "") -> None:
-    """End a run, and its children that are still running, with `status`."""
+    """End a run, and if it is a search its children that are still running, with `status`."""
     run = client.get_run(run_id)
-    children = client.search_runs(
-        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'RUNNING'"
-    )
+    children = _running_children(client, run) if run.data.tags.get("phase") == SearchParams.phase else []
     for member in [*children, run]:
         end_run(client, member.info.run_id, status, begun=member.info.start_time, error=error)
 
@@ -198,6 +197,12 @@ def status_of(client: MlflowClient, run_id: str) -> str:
     except MlflowException:
         return ""
     return str(run.info.status) if run.info.lifecycle_stage == "active" else ""
+
+
+def _running_children(client: MlflowClient, run: Run) -> list[Run]:
+    """A query that reads the whole experiment."""
+    still = f"tags.`mlflow.parentRunId` = '{run.info.run_id}' and attributes.status = 'RUNNING'"
+    return list(client.search_runs([run.info.experiment_id], still))
 
 
 @contextmanager

@@ -37,6 +37,7 @@ GROUND = (
     "evidence",
     "ledger/",
     "gate/",
+    "compare/",
     "data/",
     "models/",
     "figures/",

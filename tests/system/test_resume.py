@@ -170,7 +170,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Path]
     process = started(project)
     wait_for(process, lambda: staged(project))
     second = project.main("run", "--phase", "search")
-    expected = f"study 'streamflow' is already running (pid {process.pid} on "
+    expected = f"the pipeline of study 'streamflow' is already running (pid {process.pid} on "
     wait_for(process, lambda: list((project.root / "build" / "objects").glob("*.parquet")))
     kill_group(process)
     data_killed = seen(project)

@@ -1,0 +1,160 @@
+"""A project whose store is big: 100,000 runs, 1,000 versions, 10,000 events, and two real champions.
+
+The two went through the library as any candidate does, under a server's clock that was set for them: one
+became champion a year ago, the other sixty days ago. Between them, and after, bulk versions came and went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import mlflow.store.model_registry.sqlalchemy_store as registry_store
+
+from bench.bulk import Place, fill_events, fill_runs, fill_versions
+from bench.world import World, build, project
+from churnlib import yamlfile
+from churnlib.ledger.event import Draft
+from churnlib.models import baseline
+from churnlib.models.candidate import candidate_name, retrain
+from churnlib.params import FinalizeParams, RegistryParams, SearchParams
+from churnlib.results import FinalizeResult, RegistryResult, SearchResult
+from churnlib.store import verified_split
+from churnlib.tracking import candidate_record, contest_record, decision, sealed
+from churnlib.tracking.aliases import View
+from churnlib.tracking.connection import EMBEDDED, connect, experiment_id
+from churnlib.tracking.ledger import open_book
+from churnlib.tracking.phase import begin
+from churnlib.tracking.session import schema_of
+
+RUNS, VERSIONS = 100_000, 1_000
+EVENTS_EACH = 10  # per version
+DAY = 86_400_000  # ms
+FIRST, SECOND = 365, 60  # days ago: when the two real champions were registered
+CONFIGURATIONS: tuple[dict[str, Any], ...] = (
+    {"learning_rate": 0.1, "max_depth": 4, "subsample": 0.8, "colsample_bytree": 0.8},
+    {"learning_rate": 0.1, "max_depth": 3, "subsample": 0.9, "colsample_bytree": 0.8},
+)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The project, what its registry phase was asked, and how long the whole took to make."""
+
+    root: Path
+    params: RegistryParams
+    seconds: float
+
+    def view(self) -> View:
+        """The registered model as a new command sees it."""
+        named = {"model_name": self.params.model_name, "experiment": self.params.experiment}
+        return View(open_book(connect(self.root), self.root, **named), self.params.alias)
+
+
+@contextlib.contextmanager
+def big_store(runs: int = RUNS, versions: int = VERSIONS) -> Iterator[Store]:
+    """A store of that many runs and versions, and ten events per version."""
+    begun, now = time.perf_counter(), time.time_ns() // 1_000_000
+    with project() as root:
+        world, params = build(root), RegistryParams.check(_parameters(root, "registry"), where="registry.yml")
+        store = Store(root, params, 0.0)
+        with _server_clock(now - FIRST * DAY):
+            _champion(root, world, params, CONFIGURATIONS[0])
+        former = (versions - 2) * (FIRST - SECOND) // FIRST
+        _bulk(store, range(2, 2 + former), until=now - SECOND * DAY - DAY // 2)
+        with _server_clock(now - SECOND * DAY):
+            _champion(root, world, params, CONFIGURATIONS[1])
+        _bulk(store, range(3 + former, versions + 1), until=now - DAY)
+        _pad(store, versions * EVENTS_EACH, until=now - DAY // 2)
+        experiment = experiment_id(connect(root), params.experiment, root)
+        fill_runs(root / EMBEDDED, experiment, runs, begun=now - FIRST * DAY)
+        store.view().settled()
+        yield Store(root, params, time.perf_counter() - begun)
+
+
+def _bulk(store: Store, numbers: range, *, until: int) -> None:
+    """Versions with these numbers that come and go under the present champion."""
+    ledger = store.view().book.read()
+    champion = ledger.state.champion
+    assert champion is not None
+    fill_versions(_place(store), numbers, ledger.tip, champion=champion, until=until)
+
+
+def _pad(store: Store, events: int, *, until: int) -> None:
+    """Events without effect on any version, up to that many in all."""
+    tip = store.view().book.read().tip
+    nothing = Draft(kind="reconciled", who="bench", why="to fill up")
+    fill_events(_place(store), [nothing] * (events - tip.number), tip, until=until)
+
+
+def _place(store: Store) -> Place:
+    folder = store.root / "mlartifacts" / store.params.experiment
+    return Place(store.root / EMBEDDED, store.params.model_name, folder)
+
+
+def _champion(
+    root: Path, world: World, params: RegistryParams, configuration: dict[str, Any]
+) -> RegistryResult:
+    """A search of one configuration, finalized, validated, approved and promoted."""
+    search = _search(root, world, configuration)
+    finalize = _finalize(root, world, search)
+    recorder = begin(params, root=root)
+    result = decision.decide(recorder, params, finalize).result
+    recorder.keep(result)
+    recorder.end("FINISHED")
+    assert result.champion == result.version, result.validation
+    return result
+
+
+def _search(root: Path, world: World, configuration: dict[str, Any]) -> SearchResult:
+    values = _parameters(root, "search") | {
+        "search_name": f"search-d{configuration['max_depth']}",
+        "n_estimators": 200,
+        "min_finished": 1,
+        "configurations": [configuration],
+    }
+    params = SearchParams.check(values, where="search.yml")
+    recorder = begin(params, root=root, name=params.search_name)
+    recorder.data(world.data)
+    contest = contest_record.run_and_record(recorder, params, world.data, world.encoded, announce=_unheard)
+    contest_record.record_summary(recorder, params, contest)
+    result = contest_record.result_of(recorder, params, world.data, contest)
+    recorder.keep(result)
+    recorder.end("FINISHED")
+    return result
+
+
+def _finalize(root: Path, world: World, search: SearchResult) -> FinalizeResult:
+    params = FinalizeParams.check(_parameters(root, "finalize"), where="finalize.yml")
+    candidate, plain = retrain(world.encoded, search, params), baseline.fit(world.encoded)
+    verdict = sealed.judge_once(connect(root), root, params, search, candidate, plain)
+    rows = verified_split(root, world.data.splits["val"], "val")
+    sample = rows[schema_of(world.data).features].head(params.sample_rows)
+    recorder = begin(params, root=root, name=candidate_name(params, search))
+    result = candidate_record.record_candidate(
+        recorder, params, search, candidate, plain, verdict, sample, {}
+    )
+    recorder.keep(result)
+    recorder.end("FINISHED")
+    return result
+
+
+@contextlib.contextmanager
+def _server_clock(moment: int) -> Iterator[None]:
+    """The tracking server's clock at `moment` (ms since 1970), a second later at each look."""
+    ticks = iter(range(moment, moment + DAY, 1000))
+    with patch.object(registry_store, "get_current_time_millis", lambda: next(ticks)):
+        yield
+
+
+def _parameters(root: Path, phase: str) -> dict[str, object]:
+    return yamlfile.load(root / "params" / "streamflow" / f"{phase}.yml")
+
+
+def _unheard(_line: str) -> None:
+    """Nothing: nobody listens."""
