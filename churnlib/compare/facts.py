@@ -78,7 +78,7 @@ def _equal(a: Mapping[str, object], b: Mapping[str, object], name: str) -> bool:
 
 
 def _number(text: str) -> Decimal | None:
-    """The exact number that a text writes, None for any other text: neither whole ids nor hashes are rounded."""
+    """The exact number that a text writes, so that no long whole number is rounded; None for other text."""
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 

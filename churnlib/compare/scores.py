@@ -1,12 +1,36 @@
-"""What two models' test predictions say of each other: paired differences, or what else can be compared."""
+"""What two models' test predictions say of each other: paired differences, or what else can be compared.
+
+Every interval is two-sided: at `confidence` 0.95 the true value lies below it in 2.5 % of all samples,
+and above it in 2.5 %. The gate's bounds are one-sided, so they are asked for at 0.975.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from churnlib.errors import IntegrityError
 from churnlib.frozen import Frozen
-from churnlib.models.metrics import Labels, Probabilities
+from churnlib.gate.paired import Counts, Difference, bootstrap_difference, delong_difference, resampled
+from churnlib.models.metrics import Interval, Labels, Probabilities, auc_interval, evaluate
+
+Floats = npt.NDArray[np.float64]
+Verdict = Literal["better", "worse", "equal", "unclear"]
+
+TITLES = {
+    "auc": "AUC",
+    "avg_precision": "average precision",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "log_loss": "log loss",  # nats per subscriber; the only one where lower is better
+}
+RESAMPLED = ("avg_precision", "f1", "precision", "recall")  # in the order of `_measured`
 
 
 @dataclass(frozen=True)
@@ -45,6 +69,18 @@ class Metric(Frozen):
     b: float
     difference: Range | None
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """What B is beside A; "unclear" where the interval holds 0, None where nothing was subtracted."""
+        if self.difference is None:
+            return None
+        low, high = self.difference.low, self.difference.high
+        if low == high == 0:
+            return "equal"
+        if low <= 0 <= high:
+            return "unclear"
+        return "better" if (low > 0) == (self.better == "higher") else "worse"
+
 
 class Decisions(Frozen):
     """How many of the same rows each model flags at its own threshold; rank correlation of the scores."""
@@ -55,6 +91,11 @@ class Decisions(Frozen):
     only_a: int  # flagged by A and not by B
     only_b: int
     rank_correlation: float | None  # Spearman's; None where a model gives all rows one score
+
+    @property
+    def different(self) -> int:
+        """How many subscribers the two models would treat differently."""
+        return self.only_a + self.only_b
 
 
 class Side(Frozen):
@@ -90,12 +131,124 @@ def scores(
 ) -> Scores:
     """The comparison of two models by their recorded test predictions.
 
-    `same_rows` says whether the test splits have one fingerprint. Raises IntegrityError E427 for
-    labels that differ although it says so, DataError E322 where nothing can be measured.
+    `same_rows` says whether the test splits have one fingerprint. AUC and leads have DeLong's
+    intervals, the others the paired bootstrap's percentiles (`churnlib.gate.paired`); thresholds are
+    taken as given. Raises IntegrityError E427 for labels that differ although the rows should be the
+    same, DataError E322 where nothing can be measured.
     """
-    raise NotImplementedError
+    differences: dict[str, Range] = {}
+    if same_rows:
+        _require_same_labels(a.labels, b.labels)
+        differences = _differences(a, b, confidence, resamples, seed)
+    first, second = (evaluate(side.labels, side.probabilities, side.threshold) for side in (a, b))
+    metrics = [
+        Metric(
+            name=name,
+            title=title,
+            better="lower" if name == "log_loss" else "higher",
+            a=first[name],
+            b=second[name],
+            difference=differences.get(name),
+        )
+        for name, title in TITLES.items()
+    ]
+    return Scores(
+        same_rows=same_rows,
+        confidence=confidence,
+        metrics=metrics,
+        decisions=_decisions(a, b) if same_rows else None,
+        a=_side(a, confidence),
+        b=_side(b, confidence),
+    )
 
 
-def in_words(found: Scores) -> str:
-    """The comparison in plain sentences: what differs, or that and why nothing can be subtracted."""
-    raise NotImplementedError
+def _require_same_labels(a: Labels, b: Labels) -> None:
+    if len(a) != len(b):
+        found = f"{len(a):,} and {len(b):,} rows"
+    elif other := int((a != b).sum()):
+        found = f"{other:,} of {len(a):,} labels differ"
+    else:
+        return
+    raise IntegrityError(
+        "E427",
+        f"recorded test predictions of A and B: {found}, expected the same, since their test splits have "
+        "one fingerprint; run `make audit` to see which record was changed",
+    )
+
+
+def _differences(
+    a: Predictions, b: Predictions, confidence: float, resamples: int, seed: int
+) -> dict[str, Range]:
+    """B less A with its interval, by the metric's name."""
+    sides = a.labels, b.probabilities, a.probabilities
+    end = (1 + confidence) / 2
+    loss = bootstrap_difference(*sides, metric="log_loss", confidence=end, resamples=resamples, seed=seed)
+    found = {"auc": _range(delong_difference(*sides, confidence=end)), "log_loss": _range(loss)}
+    m = int(a.labels.sum())
+    n = len(a.labels) - m
+    first, second = _measured(a), _measured(b)
+    every = np.ones((m, 1), np.int64), np.ones((n, 1), np.int64)
+    values = (second(*every) - first(*every))[:, 0]
+    drawn = [second(*counts) - first(*counts) for counts in resampled(m, n, resamples, seed)]
+    low, high = np.quantile(np.concatenate(drawn, axis=1), [1 - end, end], axis=1)
+    for name, *ends in zip(RESAMPLED, values, low, high, strict=True):
+        found[name] = Range(value=ends[0], low=ends[1], high=ends[2])
+    return found
+
+
+def _measured(side: Predictions) -> Callable[[Counts, Counts], Floats]:
+    """From counts of churners and of stayers to the metrics in `RESAMPLED`, shape (4, resamples)."""
+    churned = side.labels == 1
+    flagged = side.probabilities >= side.threshold
+    ranked = np.concatenate([side.probabilities[churned], side.probabilities[~churned]])
+    order = np.argsort(-ranked, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(ranked[order]) != 0, True))  # of each run of equal scores
+    m = int(churned.sum())
+
+    def measured(churners: Counts, stayers: Counts) -> Floats:
+        rows = np.concatenate([churners, stayers])[order]
+        hits = np.cumsum(np.where((order < m)[:, None], rows, 0), axis=0)[ends]
+        reached = np.cumsum(rows, axis=0)[ends]
+        gained = np.diff(hits, axis=0, prepend=0)
+        average_precision = (gained * hits / np.maximum(reached, 1)).sum(axis=0) / m
+        caught, all_flagged = flagged[churned] @ churners, flagged[~churned] @ stayers
+        all_flagged = all_flagged + caught
+        f1, precision = 2 * caught / (all_flagged + m), caught / np.maximum(all_flagged, 1)
+        return np.stack([average_precision, f1, precision, caught / m])
+
+    return measured
+
+
+def _decisions(a: Predictions, b: Predictions) -> Decisions:
+    by_a, by_b = a.probabilities >= a.threshold, b.probabilities >= b.threshold
+    ranks = [stats.rankdata(side.probabilities) for side in (a, b)]
+    constant = any(np.ptp(side) == 0 for side in ranks)
+    return Decisions(
+        rows=len(by_a),
+        flagged_a=int(by_a.sum()),
+        flagged_b=int(by_b.sum()),
+        only_a=int((by_a & ~by_b).sum()),
+        only_b=int((by_b & ~by_a).sum()),
+        rank_correlation=None if constant else float(np.corrcoef(*ranks)[0, 1]),
+    )
+
+
+def _side(side: Predictions, confidence: float) -> Side:
+    auc = auc_interval(side.labels, side.probabilities, level=confidence)
+    lead = None
+    if side.baseline is not None:
+        end = (1 + confidence) / 2
+        lead = _range(delong_difference(side.labels, side.probabilities, side.baseline, confidence=end))
+    known = side.ceiling is not None and side.ceiling > 0.5
+    return Side(
+        rows=len(side.labels),
+        churners=int(side.labels.sum()),
+        auc=_range(auc),
+        lead=lead,
+        ceiling=side.ceiling,
+        share_of_best=(auc.value - 0.5) / (side.ceiling - 0.5) if known and side.ceiling else None,
+    )
+
+
+def _range(found: Difference | Interval) -> Range:
+    return Range(value=found.value, low=found.low, high=found.high)
