@@ -7,6 +7,7 @@ CHURN := $(PYTHON_HERE) -m churnlib
 FORCED = $(if $(filter-out 0 no false,$(FORCE)),--force)
 RUN = $(CHURN) run --study '$(STUDY)' $(FORCED) $(addprefix --cell-timeout ,$(TIMEOUT))
 ABOUT = --study '$(STUDY)' --version '$(or $(VERSION),$(error which version? make $@ VERSION=2))'
+ABOUT_STUDY = --study '$(STUDY)' $(if $(filter-out 0 no false,$(JSON)),--json)
 LOCK := $(PYTHON_HERE) -m uv pip compile --quiet --universal --generate-hashes --no-header \
 	--no-emit-index-url --group dev pyproject.toml
 
@@ -25,12 +26,12 @@ export CHURN_WHO := $(value WHO)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run data search finalize registry lineage lab ui report diff test check format bench lock env clean
+.PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report diff test check format bench lock env clean
 .PHONY: champion history approve validate promote reject rollback archive reconcile audit
 
 ##@ The pipeline (STUDY=streamflow picks the study, FORCE=1 runs all, TIMEOUT=600 ends a longer cell)
 
-run: env  ## All five phases, as far as they are not up to date
+run: env  ## All five phases, lineage among them, as far as they are not up to date
 	@$(RUN)
 
 data: env  ## Make, check, split and fingerprint the table
@@ -45,8 +46,19 @@ finalize: env  ## Retrain the winner, choose its threshold, judge it on the test
 registry: env  ## Register the candidate, point the alias, compare predictions, after finalize
 	@$(RUN) --phase registry
 
-lineage: env  ## Walk from the champion back to its data and recompute every link, after registry
-	@$(RUN) --phase lineage
+##@ The three questions (each answers with a report, one screen, and JSON=1 for another program)
+
+lineage: env  ## What exactly is in production? Recomputed; VERSION=3 any version, AS_OF=2026-08-22 any past moment
+	@$(CHURN) lineage $(ABOUT_STUDY) $(addprefix --version ,$(VERSION)) $(if $(AS_OF),--as-of '$(AS_OF)')
+
+compare: env  ## How does it compare? SINCE=90d, or A=2 B=champion: versions, aliases, days, run ids
+	@$(CHURN) compare $(ABOUT_STUDY) $(if $(SINCE),--since '$(SINCE)') $(if $(A),--a '$(A)') $(if $(B),--b '$(B)')
+
+reproduce: env  ## Can we reproduce it? From the record alone; VERSION=3 another version, HERE=1 in this environment
+	@$(CHURN) reproduce $(ABOUT_STUDY) $(addprefix --version ,$(VERSION)) $(if $(filter-out 0 no false,$(HERE)),--here)
+
+verify: env  ## Run all five notebooks again in scratch space and compare every declared output
+	@$(CHURN) verify $(ABOUT_STUDY)
 
 ##@ The champion (REASON="why" goes on the ledger; WHO=you, else CHURN_WHO or the user at this machine)
 

@@ -6,20 +6,18 @@ and above it in 2.5 %. The gate's bounds are one-sided, so they are asked for at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
+from churnlib.compare.bootstrap import Scored, metric_differences
 from churnlib.errors import IntegrityError
 from churnlib.frozen import Frozen
-from churnlib.gate.paired import Counts, Difference, bootstrap_difference, delong_difference, resampled
+from churnlib.gate.paired import Difference, bootstrap_difference, delong_difference
 from churnlib.models.metrics import Interval, Labels, Probabilities, auc_interval, evaluate
 
-Floats = npt.NDArray[np.float64]
 Verdict = Literal["better", "worse", "equal", "unclear"]
 
 TITLES = {
@@ -30,7 +28,6 @@ TITLES = {
     "recall": "recall",
     "log_loss": "log loss",  # nats per subscriber; the only one where lower is better
 }
-RESAMPLED = ("avg_precision", "f1", "precision", "recall")  # in the order of `_measured`
 
 
 @dataclass(frozen=True)
@@ -184,39 +181,11 @@ def _differences(
     end = (1 + confidence) / 2
     loss = bootstrap_difference(*sides, metric="log_loss", confidence=end, resamples=resamples, seed=seed)
     found = {"auc": _range(delong_difference(*sides, confidence=end)), "log_loss": _range(loss)}
-    m = int(a.labels.sum())
-    n = len(a.labels) - m
-    first, second = _measured(a), _measured(b)
-    every = np.ones((m, 1), np.int64), np.ones((n, 1), np.int64)
-    values = (second(*every) - first(*every))[:, 0]
-    drawn = [second(*counts) - first(*counts) for counts in resampled(m, n, resamples, seed)]
-    low, high = np.quantile(np.concatenate(drawn, axis=1), [1 - end, end], axis=1)
-    for name, *ends in zip(RESAMPLED, values, low, high, strict=True):
-        found[name] = Range(value=ends[0], low=ends[1], high=ends[2])
-    return found
-
-
-def _measured(side: Predictions) -> Callable[[Counts, Counts], Floats]:
-    """From counts of churners and of stayers to the metrics in `RESAMPLED`, shape (4, resamples)."""
-    churned = side.labels == 1
-    flagged = side.probabilities >= side.threshold
-    ranked = np.concatenate([side.probabilities[churned], side.probabilities[~churned]])
-    order = np.argsort(-ranked, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(ranked[order]) != 0, True))  # of each run of equal scores
-    m = int(churned.sum())
-
-    def measured(churners: Counts, stayers: Counts) -> Floats:
-        rows = np.concatenate([churners, stayers])[order]
-        hits = np.cumsum(np.where((order < m)[:, None], rows, 0), axis=0)[ends]
-        reached = np.cumsum(rows, axis=0)[ends]
-        gained = np.diff(hits, axis=0, prepend=0)
-        average_precision = (gained * hits / np.maximum(reached, 1)).sum(axis=0) / m
-        caught, all_flagged = flagged[churned] @ churners, flagged[~churned] @ stayers
-        all_flagged = all_flagged + caught
-        f1, precision = 2 * caught / (all_flagged + m), caught / np.maximum(all_flagged, 1)
-        return np.stack([average_precision, f1, precision, caught / m])
-
-    return measured
+    first, second = (Scored(side.probabilities, side.threshold) for side in (a, b))
+    others = metric_differences(
+        a.labels, first, second, confidence=confidence, resamples=resamples, seed=seed
+    )
+    return found | {name: _range(interval) for name, interval in others.items()}
 
 
 def _decisions(a: Predictions, b: Predictions) -> Decisions:

@@ -7,7 +7,7 @@ from pathlib import Path
 from churnlib.atomic import write_text
 from churnlib.errors import ParameterError
 from churnlib.html import Entry, entry_of, index_html
-from churnlib.params import PHASES
+from churnlib.params import NOTEBOOKS
 from churnlib.pipeline.publish import read_manifest
 
 
@@ -24,20 +24,29 @@ def write_index(root: Path) -> Path:
 def studies(root: Path) -> list[str]:
     """The studies that have results, in alphabetical order; scratch is not one."""
     folders = (root / "build").glob("*/*/")
-    return sorted({path.parent.name for path in folders if path.name in PHASES} - {"scratch"})
+    return sorted({path.parent.name for path in folders if path.name in NOTEBOOKS} - {"scratch"})
 
 
 def _entries(root: Path, study: str) -> list[Entry]:
     found = []
-    for phase, kind in PHASES.items():
+    for phase, kind in NOTEBOOKS.items():
         folder = root / "build" / study / phase
-        manifest = read_manifest(folder)
-        failed = sorted((folder / "failed").glob(f"*/{kind.notebook}"), key=lambda path: path.stat().st_mtime)
-        if manifest:
-            found.append(_entry(root, study, phase, folder / kind.notebook, manifest.run_id))
-        published = (folder / "result.json").stat().st_mtime if manifest else 0.0
-        if failed and failed[-1].stat().st_mtime > published:
-            found.append(_entry(root, study, phase, failed[-1], failed[-1].parent.name))
+        answers = sorted({path.parent for path in folder.glob("*/manifest.json")})
+        for place in (folder, *answers):
+            found += _entries_in(root, study, phase, place, kind.notebook)
+    return found
+
+
+def _entries_in(root: Path, study: str, phase: str, folder: Path, notebook: str) -> list[Entry]:
+    """What lies in one folder: its published report, and a failed one that is newer."""
+    found = []
+    manifest = read_manifest(folder)
+    failed = sorted((folder / "failed").glob(f"*/{notebook}"), key=lambda path: path.stat().st_mtime)
+    if manifest:
+        found.append(_entry(root, study, phase, folder / notebook, manifest.run_id))
+    published = (folder / "result.json").stat().st_mtime if manifest else 0.0
+    if failed and failed[-1].stat().st_mtime > published:
+        found.append(_entry(root, study, phase, failed[-1], failed[-1].parent.name))
     return found
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from churnlib import errors
 from churnlib.execute.checks import CellParameter, cell_parameters
-from churnlib.params import PHASES, Configuration, DataParams, FinalizeParams, RegistryParams, SearchParams
+from churnlib.params import NOTEBOOKS, Configuration, DataParams, FinalizeParams, RegistryParams, SearchParams
 from churnlib.results import DataResult, Source, SplitRecord
 from churnlib.tracking import data_record
 from churnlib.tracking.datasets import data_tags
@@ -55,10 +55,10 @@ def section(document: str, heading: str) -> str:
     return document.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", NOTEBOOKS)
 def test_every_parameter_is_documented_as_the_notebook_declares_it(phase: str) -> None:
     expected = [
-        row_of(item) for item in cell_parameters(ROOT / "notebooks" / PHASES[phase].notebook).values()
+        row_of(item) for item in cell_parameters(ROOT / "notebooks" / NOTEBOOKS[phase].notebook).values()
     ]
     listed = re.findall(
         r"^\| `\w+` \| \w+ \| .*$", section(text_of("docs/parameters.md"), phase), re.MULTILINE

@@ -7,7 +7,7 @@ import pytest
 
 from churnlib.errors import ChurnError, Findings, ParameterError
 from churnlib.execute.checks import cell_parameters
-from churnlib.params import PHASES, DataParams, LineageParams
+from churnlib.params import NOTEBOOKS, PHASES, DataParams, LineageParams
 from churnlib.phaseparams import PhaseParams
 from tests.unit.planted import ROOT, study
 
@@ -86,7 +86,7 @@ ALIASES = [("registry", "alias"), ("lineage", "alias"), ("data", "reference_alia
 
 
 def checked(phase: str, **changes: Any) -> PhaseParams:
-    return PHASES[phase].check({**study(phase), **changes}, where="params.yml")
+    return NOTEBOOKS[phase].check({**study(phase), **changes}, where="params.yml")
 
 
 def refusal(phase: str, **changes: Any) -> ChurnError:
@@ -95,16 +95,16 @@ def refusal(phase: str, **changes: Any) -> ChurnError:
     return caught.value
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", NOTEBOOKS)
 def test_the_default_study_passes_and_keeps_every_value(phase: str) -> None:
     assert checked(phase).model_dump() == study(phase)
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", NOTEBOOKS)
 def test_yaml_notebook_and_model_state_the_same_names_in_the_same_order(phase: str) -> None:
-    cell = cell_parameters(ROOT / "notebooks" / PHASES[phase].notebook)
+    cell = cell_parameters(ROOT / "notebooks" / NOTEBOOKS[phase].notebook)
     assert list(study(phase)) == list(cell)
-    assert set(cell) == set(PHASES[phase].model_fields)
+    assert set(cell) == set(NOTEBOOKS[phase].model_fields)
 
 
 def test_the_search_states_the_twelve_configurations_of_the_case_study() -> None:
@@ -141,12 +141,12 @@ def test_F2_text_that_looks_like_a_number_stays_text() -> None:
     assert (params.positive_label, params.data_version, params.date_column) == ("007", "1.0", "2024")
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", NOTEBOOKS)
 def test_each_missing_parameter_is_named(phase: str) -> None:
     for name in study(phase):
         rest = {key: value for key, value in study(phase).items() if key != name}
         with pytest.raises(ParameterError, match=f"CHURN-E206: missing '{name}' in params.yml"):
-            PHASES[phase].check(rest, where="params.yml")
+            NOTEBOOKS[phase].check(rest, where="params.yml")
 
 
 def test_all_errors_are_reported_at_once() -> None:
@@ -187,7 +187,7 @@ def test_F6_secret_key_is_refused_and_its_value_is_not_shown(key: str) -> None:
     assert "hunter2" not in str(error)
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", NOTEBOOKS)
 def test_F6_password_in_any_value_is_refused_and_not_shown(phase: str) -> None:
     for name in study(phase):
         for value in ("https://user:hunter2@host", ["https://user:hunter2@host"], {"a": "x://:hunter2@host"}):
@@ -238,8 +238,9 @@ def test_every_yaml_parameter_is_explained_or_speaks_for_itself() -> None:
     obvious = {"study", "experiment", "output_dir", "target", "min_rows", "min_positives", "eval_metric"}
     obvious |= {"random_state", "split_random_state", "model_name", "alias", "reference_alias", "description"}
     obvious |= {"search_name", "run_prefix", "configurations"}
-    for phase in PHASES:
+    for phase in NOTEBOOKS:
         lines = (ROOT / f"params/streamflow/{phase}.yml").read_text("utf-8").splitlines()
-        assert lines[0].startswith(f"# Phase {phase}: ")
+        kind = "Phase" if phase in PHASES else "Question"
+        assert lines[0].startswith(f"# {kind} {phase}: ")
         bare = {line.split(":")[0] for line in lines if line[:1].isalpha() and " # " not in line}
         assert bare <= obvious, phase
