@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import fingerprint_speed, gate_honesty, tracking_cost
+from bench import fingerprint_speed, gate_honesty, questions, tracking_cost
 from bench.report import write
 
 RESULTS = Path(__file__).parent / "results"
@@ -14,11 +14,12 @@ BENCHMARKS = {
     "gate_honesty": gate_honesty.measure,
     "fingerprint_speed": fingerprint_speed.measure,
     "tracking_cost": tracking_cost.measure,
+    "questions": questions.measure,
 }
 
 
 def main(names: Sequence[str]) -> None:
-    """The named benchmarks or all of them, about eight minutes on two cores."""
+    """The named benchmarks or all of them, about fifteen minutes on two cores."""
     tables = [table for name in names or BENCHMARKS for table in BENCHMARKS[name]()]
     path = write(tables, RESULTS)
     print(path.read_text(encoding="utf-8"))

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from churnlib.provenance import git, thread_count
+from churnlib.provenance import thread_count
+from churnlib.repository import git
 
 PACKAGES = ("mlflow", "numpy", "pandas", "scikit-learn", "xgboost")
 

@@ -9,7 +9,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from churnlib import commands, commands_audit, commands_lineage, launch, store
+from churnlib import (
+    commands,
+    commands_audit,
+    commands_compare,
+    commands_lineage,
+    commands_reproduce,
+    commands_verify,
+    launch,
+    store,
+)
 from churnlib.errors import ChurnError
 from churnlib.gate.told import require_passed
 from churnlib.ledger.history import shown
@@ -42,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(chosen: argparse.Namespace) -> None:
     from churnlib.execute import terminal_line
     from churnlib.pipeline.runner import run_study
-    from churnlib.summary import champion_summary, where_to_read
+    from churnlib.summary import lineage_screen, where_to_read
 
     root = store.project_root()
     done = run_study(
@@ -56,7 +65,7 @@ def _run(chosen: argparse.Namespace) -> None:
     folders = {item.plan.phase: item.plan.output for item in done}
     if "lineage" in folders:
         lineage = read_result(folders["lineage"] / "result.json", LineageResult)
-        print(f"\n{champion_summary(lineage)}\n")
+        print(f"\n{lineage_screen(lineage)}\n")
     print(where_to_read([item.report for item in done], root))
     if "registry" in folders:
         result = read_result(folders["registry"] / "result.json", RegistryResult)
@@ -90,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.register(verbs)
     commands_audit.register(verbs)
     commands_lineage.register(verbs)
+    commands_compare.register(verbs)
+    commands_reproduce.register(verbs)
+    commands_verify.register(verbs)
     run = verbs.add_parser("run", help="run a study's phases as far as they are not up to date")
     run.add_argument("--study", default="streamflow", help="a folder of params/")
     run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")

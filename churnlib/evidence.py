@@ -6,8 +6,10 @@ its float, which is exact and has one way to write NaN and the infinities; a fil
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -15,8 +17,10 @@ from pydantic import Field, ValidationError
 from churnlib.errors import IntegrityError
 from churnlib.frozen import Frozen, first_fault
 
+Kind = Literal["run", "parameter", "metric", "tag", "artifact", ""]
 _MATTERING = ("mlflow.parentRunId", "mlflow.runName", "mlflow.user")
 _MATTERING_PREFIX = "mlflow.source."
+_ITSELF = {"name", "status"}  # of a run
 _LONGEST = 24  # characters of a value that a line shows whole
 _SHOWN = 16  # characters of a longer one
 
@@ -80,6 +84,18 @@ class Evidence(Frozen):
         }
 
 
+@dataclass(frozen=True)
+class Difference:
+    """One thing that does not stand as it was recorded; a value that is not there is None."""
+
+    role: str  # ``final run`` and so on, ``model`` or ``data``
+    kind: Kind  # ``run``: all of it is lost or another; "": the name needs no other word, as of a file
+    name: str
+    recorded: str | None
+    found: str | None
+    line: str
+
+
 def mattering_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """The tags that are evidence: all of ours, and those of MLflow's that say where a run comes from.
 
@@ -111,18 +127,20 @@ def from_bytes(content: bytes, *, where: str) -> Evidence:
         ) from None
 
 
-def compare(recorded: Evidence, found: Evidence) -> list[str]:
-    """One line per difference, naming role, kind and name; none if all that was recorded still stands.
+def differences(recorded: Evidence, found: Evidence) -> list[Difference]:
+    """Everything that does not stand as it was recorded; none if all of it does.
 
     Artifacts that were added to a run are tolerated, since a certificate may be attached later. Nothing
     else may be added: a new parameter, metric, tag or model file is a difference.
     """
-    lines = []
-    for role, run in recorded.runs.items():
-        lines += [f"{role} run{line}" for line in _run_differences(run, found.runs[role])]
-    lines += [f"model{line}" for line in _model_differences(recorded.model, found.model)]
-    data = value_differences(_flat(recorded.data), _flat(found.data))
-    return lines + [f"data: {line}" for line in data]
+    runs = (_run_differences(role, run, found.runs[role]) for role, run in recorded.runs.items())
+    data = _changed("data", "", _flat(recorded.data), _flat(found.data))
+    return [*itertools.chain(*runs), *_model_differences(recorded.model, found.model), *data]
+
+
+def compare(recorded: Evidence, found: Evidence) -> list[str]:
+    """One line per difference, naming role, kind and name; none if all that was recorded still stands."""
+    return [difference.line for difference in differences(recorded, found)]
 
 
 def require_runs(evidence: Evidence) -> None:
@@ -140,52 +158,78 @@ def require_runs(evidence: Evidence) -> None:
 
 def value_differences(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
     """One line per name that is missing, was added or has another value, sorted by name."""
-    lines = []
-    for name in sorted({*recorded, *found}):
-        if name not in found:
-            lines.append(f"{name} is missing; recorded {_short(recorded[name])}")
-        elif name not in recorded:
-            lines.append(f"{name} was added; found {_short(found[name])}")
-        elif recorded[name] != found[name]:
-            before, now = _where_they_part(recorded[name], found[name])
-            lines.append(f"{name}: recorded {before}, found {now}")
-    return lines
+    return list(_differing(recorded, found).values())
 
 
-def _run_differences(recorded: RunEvidence, found: RunEvidence) -> list[str]:
-    """What follows after the run's role, line by line; a lost or another run is one line."""
+def apart(recorded: str, found: str) -> tuple[str, str]:
+    """Both values in short; two long ones that begin alike are shown from where they differ."""
+    before, now = _short(recorded), _short(found)
+    if before != now:
+        return before, now
+    parted = (place for place, pair in enumerate(zip(recorded, found, strict=False)) if pair[0] != pair[1])
+    start = max(next(parted, min(len(recorded), len(found))) - _SHOWN // 2, 0)
+    end = start + _LONGEST
+    return f"…{recorded[start:end]!r}", f"…{found[start:end]!r}"
+
+
+def _run_differences(role: str, recorded: RunEvidence, found: RunEvidence) -> list[Difference]:
+    """The differences of one run; a lost or another run is one."""
+    whose = f"{role} run"
     if recorded.run_id != found.run_id:
-        return [f": recorded {_short(recorded.run_id)}, found {_short(found.run_id)}"]
-    lines = []
+        line = f"{whose}: recorded {_short(recorded.run_id)}, found {_short(found.run_id)}"
+        return [Difference(whose, "run", "id", recorded.run_id, found.run_id, line)]
+    made = []
     if recorded.lifecycle != found.lifecycle:
         state = {"active": "was restored", "deleted": "is deleted", "absent": "is gone"}[found.lifecycle]
-        lines.append(f" {_short(found.run_id)} {state}")
+        line = f"{whose} {_short(found.run_id)} {state}"
+        made = [Difference(whose, "run", "state", recorded.lifecycle, found.lifecycle, line)]
     if found.lifecycle == "absent":
-        return lines
+        return made
     attached = {name: hashed for name, hashed in found.artifacts.items() if name in recorded.artifacts}
-    kinds = {
-        "": (
-            {"name": recorded.name, "status": recorded.status},
-            {"name": found.name, "status": found.status},
-        ),
-        "parameter ": (recorded.params, found.params),
-        "metric ": (recorded.metrics, found.metrics),
-        "tag ": (recorded.tags, found.tags),
-        "artifact ": (recorded.artifacts, attached),
+    kinds: dict[Kind, tuple[Mapping[str, str], Mapping[str, str]]] = {
+        "": (recorded.model_dump(include=_ITSELF), found.model_dump(include=_ITSELF)),
+        "parameter": (recorded.params, found.params),
+        "metric": (recorded.metrics, found.metrics),
+        "tag": (recorded.tags, found.tags),
+        "artifact": (recorded.artifacts, attached),
     }
-    for kind, (before, now) in kinds.items():
-        lines += [f": {kind}{line}" for line in value_differences(before, now)]
-    return lines
+    return made + [item for kind, pair in kinds.items() for item in _changed(whose, kind, *pair)]
 
 
-def _model_differences(recorded: ModelEvidence, found: ModelEvidence) -> list[str]:
-    """What follows after the word model, line by line; a lost or another model is one line."""
+def _model_differences(recorded: ModelEvidence, found: ModelEvidence) -> list[Difference]:
+    """The differences of the model; a lost or another model is one."""
     if recorded.model_id != found.model_id:
-        return [f": recorded {recorded.model_id}, found {found.model_id}"]
+        line = f"model: recorded {recorded.model_id}, found {found.model_id}"
+        return [Difference("model", "run", "id", recorded.model_id, found.model_id, line)]
     if found.status == "absent" != recorded.status:
-        return [f" {found.model_id} is deleted or gone"]
-    status = value_differences({"status": recorded.status}, {"status": found.status})
-    return [f": {line}" for line in [*status, *value_differences(recorded.files, found.files)]]
+        line = f"model {found.model_id} is deleted or gone"
+        return [Difference("model", "run", "state", recorded.status, found.status, line)]
+    status = _changed("model", "", {"status": recorded.status}, {"status": found.status})
+    return [*status, *_changed("model", "", recorded.files, found.files)]
+
+
+def _changed(
+    role: str, kind: Kind, recorded: Mapping[str, str], found: Mapping[str, str]
+) -> list[Difference]:
+    """A difference per name that is missing, was added or has another value, sorted by name."""
+    before = f"{role}: {kind} " if kind else f"{role}: "
+    return [
+        Difference(role, kind, name, recorded.get(name), found.get(name), before + line)
+        for name, line in _differing(recorded, found).items()
+    ]
+
+
+def _differing(recorded: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    lines = {}
+    for name in sorted({*recorded, *found}):
+        if name not in found:
+            lines[name] = f"{name} is missing; recorded {_short(recorded[name])}"
+        elif name not in recorded:
+            lines[name] = f"{name} was added; found {_short(found[name])}"
+        elif recorded[name] != found[name]:
+            before, now = apart(recorded[name], found[name])
+            lines[name] = f"{name}: recorded {before}, found {now}"
+    return lines
 
 
 def _flat(data: DataEvidence) -> dict[str, str]:
@@ -201,18 +245,5 @@ def _flat(data: DataEvidence) -> dict[str, str]:
 
 def _short(value: str) -> str:
     """A value as a line shows it: one line, not too long, visible even if empty."""
-    text = " ".join(value.split())
-    if not text:
-        return "nothing"
+    text = " ".join(value.split()) or "nothing"
     return text if len(text) <= _LONGEST else f"{text[:_SHOWN]}…"
-
-
-def _where_they_part(recorded: str, found: str) -> tuple[str, str]:
-    """Both values in short; two long ones that begin alike are shown from where they differ."""
-    before, now = _short(recorded), _short(found)
-    if before != now:
-        return before, now
-    parted = (place for place, pair in enumerate(zip(recorded, found, strict=False)) if pair[0] != pair[1])
-    start = max(next(parted, min(len(recorded), len(found))) - _SHOWN // 2, 0)
-    end = start + _LONGEST
-    return f"…{recorded[start:end]!r}", f"…{found[start:end]!r}"

@@ -1,4 +1,4 @@
-"""The chain from the champion to the source of its data: what was recorded against what was found.
+"""The chain from a version to the source of its data: what was recorded against what was found.
 
 A link is `equal` (recomputed and the same), `recorded` (cannot be recomputed here, with the
 reason) or `differs` (what was expected, what was found).
@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 from churnlib.errors import IntegrityError
 from churnlib.evidence import value_differences
 from churnlib.figures.lineage import Node, chain
-from churnlib.results import FinalizeResult, LinkRecord
+from churnlib.ledger.life import proof_words
+from churnlib.narrate_lineage import approval_words, auc_words, validation_words
+from churnlib.results import Lineage, LinkRecord
 
 TITLES = {
     "alias": "Alias",
@@ -34,7 +36,13 @@ TITLES = {
     "environment": "Environment",
     "notebook": "Executed notebook",
 }
-BESIDE = ("evidence", "code", "environment", "notebook")  # drawn beside the main chain
+MAIN = ("alias", "version", "final", "child", "search", "data", "source")  # drawn one below the other
+BESIDE = {
+    "alias": ("ledger",),
+    "version": ("evidence", "model"),
+    "final": ("metrics", "code", "environment", "notebook"),
+    "data": ("schema",),
+}
 TOLERANCE = 1e-9  # relative, for metrics recomputed from recorded predictions
 
 
@@ -99,29 +107,13 @@ def compare_child(child: Mapping[str, str], final: Mapping[str, str], name: str)
 
 
 def picture(links: Sequence[LinkRecord]) -> Figure:
-    """The chain as a figure, the frozen record beside the version, what made it beside the final run."""
+    """The chain as a figure: from the alias down to the source, and beside each link what belongs to it."""
     by_name = {link.name: link for link in links}
-    order = (
-        "alias",
-        "ledger",
-        "version",
-        "evidence",
-        "final",
-        "code",
-        "environment",
-        "notebook",
-        "model",
-        "metrics",
-        "child",
-        "search",
-        "data",
-        "schema",
-        "source",
-    )
+    order = [(name, name not in MAIN) for main in MAIN for name in (main, *BESIDE.get(main, ()))]
     return chain(
         [
-            Node(link.name, link.title, link.detail, link.status, side=name in BESIDE)
-            for name in order
+            Node(link.name, link.title, link.detail, link.status, side=side)
+            for name, side in order
             if (link := by_name.get(name))
         ]
     )
@@ -133,35 +125,59 @@ def links_table(links: Sequence[LinkRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["link", "status", "detail"])
 
 
+def events_table(told: Lineage) -> pd.DataFrame:
+    """What happened to it, a row of text per event of the ledger, in order."""
+    own = ("-", str(told.version))
+    rows = [
+        (
+            event.event,
+            event.time,
+            event.what if event.version in own else f"{event.what} (version {event.version})",
+            event.who,
+            event.why,
+        )
+        for event in told.events
+    ]
+    return pd.DataFrame(rows, columns=["event", "time (UTC)", "what", "who", "why"], dtype=str)
+
+
 def require_intact(links: Sequence[LinkRecord], *, model: str, version: int) -> None:
-    """Nothing if no link differs, else IntegrityError E410 naming the version and every broken link."""
+    """Nothing if no link differs, else IntegrityError E410: the broken links, and what is wrong with each."""
     broken = [link for link in links if link.status == "differs"]
     if broken:
         names = ", ".join(link.name for link in broken)  # first: a screen cuts what is long
-        details = "; ".join(f"{link.name}: {link.detail}" for link in broken)
+        details = "".join(f"\n  {link.name}: {' '.join(link.detail.split())}" for link in broken)
         raise IntegrityError(
             "E410",
-            f"{len(broken)} broken link{'s' if len(broken) > 1 else ''} in the champion's lineage, version "
-            f"{version} of {model}: {names}; do not deploy version {version} ({details})",
+            f"{len(broken)} broken link{'s' if len(broken) > 1 else ''} in the lineage of version {version} "
+            f"of {model}: {names}; do not deploy version {version}{details}",
         )
 
 
-def facts(finalize: FinalizeResult, parameters: Mapping[str, str], openings: Sequence[str]) -> pd.DataFrame:
-    """Question 1 as a table of two columns: what is in production, in the order people ask.
-
-    `openings` names the candidates for which its test split has been opened up to now.
-    """
+def facts(told: Lineage) -> pd.DataFrame:
+    """Question 1 as a table of two columns, in the order people ask."""
+    finalize = told.finalize
     test, data = finalize.test_metrics, finalize.data
-    times = "once" if len(openings) == 1 else f"{len(openings)} times"
     rows = [
         ("candidate", finalize.name),
-        ("test AUC", f"{test['test_auc']:.4f}"),
+        ("role", told.role),
+        ("validation", validation_words(told)),
+        ("approved by", approval_words(told)),
+        ("proof", proof_words(told.proofs, told.version)),
+        ("test AUC", auc_words(told)),
         ("test average precision", f"{test['test_avg_precision']:.4f}"),
         ("test log loss", f"{test['test_log_loss']:.4f}"),
-        ("test split opened", f"{times}, for {', '.join(openings)}"),
+        ("test split opened", _openings_words(told.openings)),
         ("decision threshold", f"{finalize.threshold:.4f}, chosen by {finalize.threshold_objective}"),
         ("data", f"{data.source.location}, version {data.data_version}, hash {data.data_hash}"),
         ("rows (train / validation / test)", " / ".join(f"{split.rows:,}" for split in data.splits.values())),
-        *((name, value) for name, value in sorted(parameters.items())),
+        *((name, value) for name, value in sorted(told.hyperparameters.items())),
     ]
     return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def _openings_words(openings: Sequence[str]) -> str:
+    if not openings:
+        return "never, by the ledger"
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
+    return f"{times}, for {', '.join(openings)}"

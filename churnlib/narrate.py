@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from churnlib.models.metrics import Interval
-from churnlib.results import FinalizeResult, LinkRecord
 
 PRINTED_CASE_STUDY = (
     "The case study that this data set follows prints a churn rate of 0.323 and an AUC of 0.8862. "
@@ -96,25 +95,6 @@ def test_verdict(result_name: str, auc: Interval, metrics: Mapping[str, float], 
         f"Of those it would make an offer to, {metrics['test_precision']:.1%} really leave, where picking "
         f"blindly gives {base_rate:.1%}; it reaches {metrics['test_recall']:.1%} of all who leave."
     )
-
-
-def lineage_verdict(alias: str, version: int, finalize: FinalizeResult, links: Sequence[LinkRecord]) -> str:
-    """What is in production, and how much of that was proved rather than repeated."""
-    statuses = [link.status for link in links]
-    count = {status: statuses.count(status) for status in ("equal", "recorded")}
-    test = finalize.test_metrics["test_auc"]
-    proof = f"{count['equal']} of {len(links)} links were recomputed and are equal"
-    if count["recorded"]:
-        proof += f"; {count['recorded']} could only be read from the record"
-    if broken := [link.title for link in links if link.status == "differs"]:
-        verb = "differs" if len(broken) == 1 else "differ"
-        proof += f"; **{len(broken)} {verb} from the record ({', '.join(broken)}): do not deploy "
-        proof += f"version {version}**"
-    answer = (
-        f"By the ledger, {escaped(alias)} is version {version}, {escaped(finalize.name)}, with a test AUC "
-        f"of {test:.4f}"
-    )
-    return f"**{answer}.** {proof}."
 
 
 def _count(number: int, noun: str) -> str:

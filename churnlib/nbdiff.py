@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -21,7 +22,8 @@ from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 from churnlib import notebookfile
 
 _ABSENT = "(absent)"
-_SHOWN_ELSEWHERE = {"parameters", "injected-parameters", "papermill-error-cell-tag", notebookfile.FAILURE_TAG}
+_ADDED = {"injected-parameters", "papermill-error-cell-tag", notebookfile.FAILURE_TAG}
+_SHOWN_ELSEWHERE = {"parameters", *_ADDED}
 _NOISY_NAME = re.compile(r"(?:^|[._])(?:seconds|duration|time|timestamp|started|ended)(?:_at)?\Z")
 _NOISE = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
@@ -49,6 +51,57 @@ def diff(a: Path, b: Path) -> str:
     }
     found = [f"{heading}\n{body}" for heading, body in sections.items() if body]
     return "\n\n".join([f"A  {a}\nB  {b}", *(found or ["no differences"])]) + "\n"
+
+
+@dataclass(frozen=True)
+class SourceDiff:
+    """How many cells of a notebook differ, and how, as plain text."""
+
+    cells: int
+    text: str
+
+
+def source_diff(a: str, b: str) -> SourceDiff:
+    """What differs between the cells of two notebooks' texts, whatever they showed when they were run.
+
+    Cells are counted from 1 in notebook A; those that a run added to its copy are passed over. Raises
+    ValueError for a text that is no notebook.
+    """
+    one, other = (_sources(nbformat.reads(text, as_version=4)) for text in (a, b))
+    found = diff_notebooks(one, other)
+    lines = _printed(one, found, list(range(1, len(one.cells) + 1)))
+    return SourceDiff(_cells_touched(found), lines)
+
+
+def _sources(node: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    bare: nbformat.NotebookNode = nbformat.v4.new_notebook()
+    bare.nbformat_minor = 4
+    for cell in node.cells:
+        if _ADDED.isdisjoint(notebookfile.tags(cell)):
+            kept = {"cell_type": cell.cell_type, "metadata": {}, "source": cell.source}
+            if cell.cell_type == "code":
+                kept |= {"execution_count": None, "outputs": []}
+            bare.cells.append(nbformat.from_dict(kept))
+    return bare
+
+
+def _cells_touched(found: list[dict[str, object]]) -> int:
+    """Cells that were changed, added or removed; one that was replaced by another counts once."""
+    ops = [op for part in found if part["key"] == "cells" for op in part["diff"]]  # type: ignore[attr-defined]
+    touched: dict[tuple[int, str], int] = {}
+    for op in ops:
+        size = len(op["valuelist"]) if op["op"] == "addrange" else op.get("length", 1)
+        touched[op["key"], op["op"]] = size
+    places = {key for key, _ in touched}
+    return sum(max(size for (key, _), size in touched.items() if key == place) for place in places)
+
+
+def _printed(one: nbformat.NotebookNode, found: list[dict[str, object]], places: list[int]) -> str:
+    """nbdime's words for a difference from notebook `one`; `places` are the numbers of its cells."""
+    out = io.StringIO()
+    plain = PrettyPrintConfig(out=out, use_git=False, use_diff=False, use_color=False)
+    pretty_print_diff(one, found, "", plain)
+    return "\n".join(f"  {_readable(line, places)}".rstrip() for line in out.getvalue().strip().splitlines())
 
 
 def _table(a: Mapping[str, object], b: Mapping[str, object]) -> str:
@@ -109,11 +162,8 @@ def _json_object(text: str) -> object | None:
 def _cells(left: nbformat.NotebookNode, right: nbformat.NotebookNode) -> str:
     pictures = _pictures(left)
     one, other = _essence(left, pictures), _essence(right, pictures)
-    out = io.StringIO()
-    plain = PrettyPrintConfig(out=out, use_git=False, use_diff=False, use_color=False)
-    pretty_print_diff(one, diff_notebooks(one, other), "", plain)
     places = [place for place, cell in enumerate(left.cells, start=1) if _is_compared(cell)]
-    return "\n".join(f"  {_readable(line, places)}".rstrip() for line in out.getvalue().strip().splitlines())
+    return _printed(one, diff_notebooks(one, other), places)
 
 
 def _readable(line: str, places: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""Where a run came from: the code, the environment and the machine. The only user of git."""
+"""Where a run came from: the code, the environment and the machine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from churnlib.repository import git, uncommitted
 from churnlib.results import sha256
-
-_CODE_SUFFIXES = (".py", ".ipynb", ".yml", ".yaml", ".toml", ".lock", ".md", ".sh", ".txt", "Makefile")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Provenance:
 def collect(root: Path, notebook: Path) -> Provenance:
     """The provenance of a run of `notebook`, a file in the project at `root`, as things stand now."""
     commit = git(root, "rev-parse", "HEAD")
-    diff = _uncommitted(root, commit) if commit else ""
+    diff = uncommitted(root, commit) if commit else ""
     return Provenance(
         commit=commit,
         branch=git(root, "rev-parse", "--abbrev-ref", "HEAD"),
@@ -72,7 +69,7 @@ def collect(root: Path, notebook: Path) -> Provenance:
         notebook_sha256=notebook_hash(notebook.read_text(encoding="utf-8")),
         library_sha256=library_hash(),
         lock_sha256=lock_hash(root),
-        environment=_environment(),
+        environment=environment(),
     )
 
 
@@ -90,9 +87,8 @@ def notebook_hash(text: str) -> str:
     return digest.hexdigest()
 
 
-def library_hash() -> str:
-    """SHA-256 over churnlib's own source files, names and contents."""
-    package = Path(__file__).parent
+def library_hash(package: Path = Path(__file__).parent) -> str:
+    """SHA-256 over the source files of churnlib, or of another copy of it: names and contents."""
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -107,78 +103,14 @@ def lock_hash(root: Path) -> str:
     return sha256(lock.read_bytes()) if lock.is_file() else ""
 
 
-def commit_exists(root: Path, commit: str) -> bool:
-    """True when this clone holds `commit`."""
-    return bool(commit) and git(root, "cat-file", "-t", commit) == "commit"
-
-
-def file_at(root: Path, commit: str, path: str) -> str:
-    """The text of `path` at `commit`, or "" where the clone has no such file or commit."""
-    return git(root, "show", f"{commit}:./{path}", strip=False)
-
-
 def thread_count() -> int:
     """How many threads this process may use at once."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def git(root: Path, *arguments: str, strip: bool = True, **environment: str) -> str:
-    """What git prints in `root`, or "" if it fails: no git, no repository, no such object."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            check=True,
-            env={**os.environ, **environment},
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    text = done.stdout.decode("utf-8", errors="replace")
-    return text.strip() if strip else text
-
-
-def _uncommitted(root: Path, commit: str) -> str:
-    """Changes against HEAD, new code files included, without touching the user's index."""
-    new = git(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    code = tuple(path for path in new if path.endswith(_CODE_SUFFIXES))
-    touched = git(root, "diff-files", "--name-only", "--relative", "-z").split("\0")
-    stamps = tuple((path, *_stamp(root / path)) for path in (*code, *touched))
-    return _diff(root, code, (commit, git(root, "diff-index", "--cached", "HEAD"), stamps))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """When a file was written and its size in bytes; zeros where it is gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
-
-
-@functools.lru_cache(maxsize=2)
-def _diff(root: Path, code: tuple[str, ...], _state: object) -> str:
-    """The diff of a working tree in this state; a filter for notebooks makes git take seconds for each."""
-    with tempfile.TemporaryDirectory() as scratch:
-        index = Path(scratch) / "index"
-        own = Path(git(root, "rev-parse", "--absolute-git-dir")) / "index"
-        if own.is_file():
-            index.write_bytes(own.read_bytes())
-        if code:
-            git(root, "add", "--intent-to-add", "--", *code, GIT_INDEX_FILE=str(index))
-        return git(
-            root,
-            "diff",
-            "HEAD",
-            "--no-color",
-            "--no-ext-diff",
-            "--no-textconv",
-            strip=False,
-            GIT_INDEX_FILE=str(index),
-        )
-
-
 @functools.cache
-def _environment() -> dict[str, object]:
+def environment() -> dict[str, object]:
+    """Python, machine, and the version of every installed package, names in small letters."""
     packages = {item.name.lower(): item.version for item in importlib.metadata.distributions()}
     return {
         "python": platform.python_version(),

@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ValidationError
 
 from churnlib.errors import IntegrityError, ParameterError
 from churnlib.frozen import Frozen, first_fault
 from churnlib.gate.checks import Validation
+from churnlib.ledger.records import EventRecord, ProofRecord, ReignRecord
+from churnlib.verify.declared import (
+    AGAINST_THE_CHAMPION,
+    LINK_HISTORY,
+    LINK_IDS,
+    LINK_ORIGIN,
+    TAG_HISTORY,
+    TAG_IDS,
+    TAG_ORIGIN,
+    TAG_WHO,
+)
+from churnlib.verify.marks import by_history, varies
 
 SCHEMA_VERSION = 2
 SPLITS = ("train", "val", "test")
+Asked = Literal["champion", "version", "moment"]
 
 
 class _Versioned(BaseModel):
@@ -52,7 +65,7 @@ class Result(Frozen):
     schema_version: int = SCHEMA_VERSION
     study: str
     experiment: str
-    run_id: str
+    run_id: Annotated[str, varies("id")]
     parameters: dict[str, Any]
 
 
@@ -79,7 +92,7 @@ class DataResult(Result):
 class ChildRecord(Frozen):
     """One configuration's run in a search."""
 
-    run_id: str
+    run_id: Annotated[str, varies("id")]
     name: str
     val_auc: float
     booster_sha256: str
@@ -91,7 +104,7 @@ class SearchResult(Result):
     phase: ClassVar[str] = "search"
 
     data: DataResult
-    best_child_run_id: str
+    best_child_run_id: Annotated[str, varies("id")]
     best_name: str
     best_val_auc: float
     best_settings: dict[str, Any]
@@ -104,11 +117,11 @@ class FinalizeResult(Result):
     phase: ClassVar[str] = "finalize"
 
     data: DataResult
-    search_run_id: str
-    best_child_run_id: str
+    search_run_id: Annotated[str, varies("id")]
+    best_child_run_id: Annotated[str, varies("id")]
     name: str
-    model_id: str
-    model_files: dict[str, str]  # path in the model's folder -> SHA-256
+    model_id: Annotated[str, varies("id")]
+    model_files: Annotated[dict[str, str], varies("id+time", "MLmodel")]  # path in its folder -> SHA-256
     booster_sha256: str
     threshold: float
     threshold_objective: str
@@ -116,11 +129,11 @@ class FinalizeResult(Result):
     test_metrics: dict[str, float]
     test_predictions_sha256: str
     sample_predictions_sha256: str
-    comparison_files: dict[str, str]  # what the gate reads: artifact -> SHA-256
+    comparison_files: Annotated[dict[str, str], by_history("incumbent_predictions.csv")]  # for the gate
     baseline_metrics: dict[str, float]  # of the plain logistic regression on the same rows
     candidate: str  # its key on the ledger: what it was trained from, and its bytes
-    openings: list[str]  # names of the candidates that this test split was opened for, in order
-    incumbent: int | None  # the champion that was scored on the same test rows, if there was one
+    openings: Annotated[list[str], by_history()]  # candidates that this test split was opened for, in order
+    incumbent: Annotated[int | None, by_history()]  # the champion scored on the same test rows, if any
 
 
 class RegistryResult(Result):
@@ -131,18 +144,18 @@ class RegistryResult(Result):
     finalize: FinalizeResult
     model_name: str
     alias: str
-    version: int
-    newly_registered: bool
-    validation: Validation
-    champion_before: int | None  # that the version was compared with
-    champion: int | None
-    approved_by: str  # "" where nobody has
-    approval_reason: str
-    openings: list[str]  # names of the candidates that this test split has been opened for by now
-    evidence_sha256: str  # of the frozen record, as the ledger has it
-    validation_sha256: str
-    ledger_event: int  # the ledger's last event when this was written
-    ledger_sha256: str
+    version: Annotated[int, by_history()]
+    newly_registered: Annotated[bool, by_history()]
+    validation: Annotated[Validation, AGAINST_THE_CHAMPION]
+    champion_before: Annotated[int | None, by_history()]  # that the version was compared with
+    champion: Annotated[int | None, by_history()]
+    approved_by: Annotated[str, by_history()]  # "" where nobody has
+    approval_reason: Annotated[str, by_history()]
+    openings: Annotated[list[str], by_history()]  # candidates that this test split has been opened for by now
+    evidence_sha256: Annotated[str, varies("id+time")]  # of the frozen record, as the ledger has it
+    validation_sha256: Annotated[str, by_history()]
+    ledger_event: Annotated[int, by_history()]  # the ledger's last event when this was written
+    ledger_sha256: Annotated[str, varies("id+time")]
 
 
 class LinkRecord(Frozen):
@@ -154,16 +167,36 @@ class LinkRecord(Frozen):
     status: Literal["equal", "recorded", "differs"]
 
 
-class LineageResult(Result):
-    """The chain behind the champion, link by link."""
-
-    phase: ClassVar[str] = "lineage"
+class Lineage(Frozen):
+    """One version: its part on the ledger, what was frozen at its registration, and the chain behind it."""
 
     model_name: str
     alias: str
-    version: int
-    finalize: FinalizeResult  # the champion's, as it was registered
-    links: list[LinkRecord]
+    version: Annotated[int, by_history()]
+    asked: Asked  # what the question named; the champion: the one of now
+    moment: str | None  # the past moment that was asked about, in ISO form; None: now
+    champion: Annotated[int | None, by_history()]  # now
+    role: Annotated[str, varies("time")]  # champion since …, was champion from … to …, was never champion: …
+    reigns: Annotated[list[ReignRecord], by_history()]
+    validation: Annotated[str, by_history()]  # passed, failed or pending
+    compared_with: Annotated[int | None, by_history()]  # the champion that the validation knew
+    approved_by: Annotated[str, by_history()]  # in its newest approval; "" where nobody has
+    approval_reason: Annotated[str, by_history()]
+    events: Annotated[list[EventRecord], by_history()]  # what happened to it
+    proofs: Annotated[list[ProofRecord], by_history()]  # the newest first
+    finalize: FinalizeResult  # as it was registered
+    test_auc_interval: tuple[float, float] | None  # 95 %; None where its test predictions are gone
+    hyperparameters: dict[str, str]
+    # the final run's tags: code, environment, data
+    origin: Annotated[dict[str, str], TAG_IDS, TAG_WHO, TAG_HISTORY, TAG_ORIGIN]
+    openings: Annotated[list[str], by_history()]  # candidates that its test split was opened for by now
+    links: Annotated[list[LinkRecord], LINK_IDS, LINK_HISTORY, LINK_ORIGIN]
+
+
+class LineageResult(Lineage, Result):
+    """The answer to the first question, what exactly is or was in production."""
+
+    phase: ClassVar[str] = "lineage"
 
 
 RESULTS: dict[str, type[Result]] = {

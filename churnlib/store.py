@@ -119,6 +119,22 @@ def open_test(root: Path, data: DataResult, opening: Opening) -> pd.DataFrame:
     return verified_split(root, split, "test")
 
 
+def reopen_test(root: Path, data: DataResult, opening: Opening, candidate: str) -> pd.DataFrame:
+    """The test rows, verified, for the very candidate that they were opened for and that has its result.
+
+    Nothing new can be learned: the same bytes from the same table give what is on record. `tracking.here`
+    alone calls this. Raises ParameterError E213 for another candidate or split, or without a result.
+    """
+    split = data.splits["test"]
+    if (opening.test, opening.candidate) != (split.fingerprint, candidate) or not opening.result:
+        raise ParameterError(
+            "E213",
+            f"test split {split.fingerprint[:16]}… is read again only for a candidate that it was opened for "
+            f"and whose result is on record; the opening for {opening.name} is no such one",
+        )
+    return verified_split(root, split, "test")
+
+
 def verified_split(root: Path, record: SplitRecord, name: str) -> pd.DataFrame:
     """The stored split, its bytes checked before parsing and its cells after; IntegrityError E403 else."""
     path = object_path(root, record.fingerprint)

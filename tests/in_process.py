@@ -10,13 +10,13 @@ from typing import Any
 import nbformat
 import yaml
 
-from churnlib.params import PHASES
+from churnlib.params import NOTEBOOKS
 from churnlib.results import Result
 
 
 def run_phase(root: Path, phase: str, study: str = "streamflow", **changes: Any) -> Any:
     """The phase's result: its cells with the study's parameters, `changes` in place of some of them."""
-    notebook = nbformat.read(root / "notebooks" / PHASES[phase].notebook, as_version=4)
+    notebook = nbformat.read(root / "notebooks" / NOTEBOOKS[phase].notebook, as_version=4)
     values = yaml.safe_load((root / "params" / study / f"{phase}.yml").read_text("utf-8")) | changes
     names: dict[str, Any] = {"__name__": "__main__"}
     with contextlib.chdir(root), contextlib.redirect_stdout(io.StringIO()):

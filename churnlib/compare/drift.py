@@ -43,15 +43,16 @@ def drift(a: pd.DataFrame, b: pd.DataFrame, schema_a: Schema, schema_b: Schema) 
 
     Columns: column; kind ("number → category" where it changed); missing_A and missing_B (shares);
     measure, effect and shift_sd as in `Effect`; p_value; word: "none", "chance", "small", "moderate"
-    or "large". A column that one table lacks comes last, with the word "only in A" or "only in B" and NaN
+    or "large". A column that one schema lacks comes last, with the word "only in A" or "only in B" and NaN
     for what cannot be measured. The word follows the effect, since in a large table every difference
     is significant; "chance" is an effect that two samples of one population may have, too.
-    p-values are adjusted over the columns. Source: Benjamini and Hochberg (1995), J. R. Stat. Soc. B 57:289.
+    p-values take the tables for independent samples, so rows that are in both make them too large, and are
+    adjusted over the columns. Source: Benjamini and Hochberg (1995), J. R. Stat. Soc. B 57:289.
     """
-    sides = [(a, schema_a), (b, schema_b)]
-    kinds = [{column.name: column for column in schema.columns if column.name in t} for t, schema in sides]
-    used = [column.name for _, schema in sides for column in schema.columns if column.role != "unused"]
-    rows = [_row(name, a, b, kinds[0].get(name), kinds[1].get(name)) for name in dict.fromkeys(used)]
+    sides = schema_a.columns, schema_b.columns
+    first, second = ({column.name: column for column in side} for side in sides)
+    used = [column.name for side in sides for column in side if column.role != "unused"]
+    rows = [_row(name, a, b, first.get(name), second.get(name)) for name in dict.fromkeys(used)]
     found = pd.DataFrame(rows, columns=["column", "kind", "missing_A", "missing_B", *Effect._fields, "word"])
     measured = found["measure"] != ""
     if measured.any():
@@ -120,13 +121,14 @@ def _of_numbers(a: pd.Series[Any], b: pd.Series[Any]) -> Effect:
 
 
 def _largest_gap(a: Floats, b: Floats) -> float:
-    """The largest gap between two empirical distribution functions: each leads only at a value of its own."""
+    """The largest gap between two empirical distribution functions: at a value of A, or just before one."""
     steps = [np.unique(np.where(np.isnan(x), -np.inf, x), return_counts=True) for x in (a, b)]
-    (at_a, below_a), (at_b, below_b) = (
+    (at_a, up_to_a), (at_b, up_to_b) = (
         (values, np.append(0, np.cumsum(counts)) / counts.sum()) for values, counts in steps
     )
-    a_leads = below_a[1:] - below_b[np.searchsorted(at_b, at_a, side="right")]
-    b_leads = below_b[1:] - below_a[np.searchsorted(at_a, at_b, side="right")]
+    places = np.searchsorted(at_b, at_a, side="right")
+    tied = at_b[places - 1] == at_a
+    a_leads, b_leads = up_to_a[1:] - up_to_b[places], up_to_b[places - tied] - up_to_a[:-1]
     return float(max(a_leads.max(), b_leads.max()))
 
 

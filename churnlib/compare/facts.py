@@ -51,12 +51,12 @@ def packages(a: Mapping[str, str], b: Mapping[str, str]) -> pd.DataFrame:
 def features(a: Schema, b: Schema) -> pd.DataFrame:
     """One row per column that is another one for the models: column, A, B, change; A's order, then B's.
 
-    A and B say what the column is. `change` is "added" or "removed" (a column that is unused is not
-    there for a model), "other role", "other kind", or "other levels" of a category.
+    A and B say what the column is, never a level's name. `change` is "added" or "removed" (for a model
+    an unused column is not there), "other role", "other kind", or "other levels" of a category.
     """
     first, second = ({column.name: column for column in side.columns} for side in (a, b))
     rows = [
-        (name, _described(first.get(name)), _described(second.get(name)), change)
+        (name, _described(first.get(name)), _described(second.get(name), first.get(name)), change)
         for name in _names(first, second)
         if (change := _feature_change(first.get(name), second.get(name)))
     ]
@@ -122,11 +122,17 @@ def _feature_change(first: Column | None, second: Column | None) -> str:
     return "" if first.levels == second.levels else "other levels"
 
 
-def _described(column: Column | None) -> str:
-    """What a column is to a model, without any of its values."""
+def _described(column: Column | None, before: Column | None = None) -> str:
+    """What a column is to a model, and how many levels are new in it and gone from it."""
     if column is None:
         return ABSENT
     if column.role == "unused":
         return f"unused: {column.reason}"
-    levels = "" if column.levels is None else f", {len(column.levels):,} levels"
-    return f"{column.kind}{levels}{' (target)' if column.role == 'target' else ''}"
+    text = column.kind + (" (target)" if column.role == "target" else "")
+    if column.levels is None:
+        return text
+    text += f", {len(column.levels):,} level{'s' * (len(column.levels) != 1)}"
+    if before is None or before.levels is None or before.levels == column.levels:
+        return text
+    now, then = set(column.levels), set(before.levels)
+    return f"{text}: {len(now - then):,} new, {len(then - now):,} gone"

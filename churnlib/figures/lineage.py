@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from matplotlib.axes import Axes
@@ -29,12 +30,14 @@ Status = Literal["equal", "recorded", "differs"]
 MARKS: dict[Status, tuple[str, str, str]] = {
     "equal": (GREEN, "✓", "recomputed and equal"),
     "recorded": (GREY, "–", "on record, not recomputed"),
-    "differs": (VERMILLION, "✗", "differs from the record"),
+    "differs": (VERMILLION, "✗", "different from the record"),
 }
 # Inches, from the left edge of the figure: a wide column for the chain, a narrow one beside it.
 MAIN, SIDE = (0.1, 5.2), (5.75, WIDTH - 5.75 - 0.1)
 LINE, GAP, PADDING = 0.165, 0.2, 0.09
 INDENT = 0.48  # where a box's text begins, right of its mark
+SCALE = 0.97  # of an inch that is left of one, since the axes are a little narrower than the figure
+LONGEST = 260  # characters of a detail; the table beside the figure has it whole
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class _Box:
 
     @property
     def height(self) -> float:
-        return 2 * PADDING + LINE * (2 + len(self.lines))
+        return 2 * PADDING + LINE * (1 + len(self.lines))
 
     @property
     def bottom(self) -> float:
@@ -90,13 +93,17 @@ def chain(links: Sequence[Node]) -> Figure:
 
 
 def _placed(links: Sequence[Node]) -> list[_Box]:
-    """Main nodes one below the other, side nodes level with theirs or below the side node before."""
+    """Main nodes one below the other, side nodes level with theirs or below the side node before.
+
+    A main node that has side nodes begins below all side nodes before it, so that no two lines run together.
+    """
     boxes: list[_Box] = []
     free, free_beside, level = 0.05, 0.05, 0.05
-    for node in links:
+    for node, after in zip_longest(links, links[1:]):
         left, width = SIDE if node.side else MAIN
-        top = max(level, free_beside) if node.side else free
-        lines = _wrapped(label(node.detail, 180), width - INDENT - PADDING)
+        has_sides = not node.side and after is not None and after.side
+        top = max(level, free_beside) if node.side else max(free, free_beside if has_sides else 0)
+        lines = _wrapped(label(node.detail, LONGEST), SCALE * (width - INDENT - PADDING))
         box = _Box(node, tuple(lines), left, top, width)
         boxes.append(box)
         if node.side:
@@ -120,7 +127,7 @@ def _connect(axes: Axes, boxes: Sequence[_Box]) -> None:
     gutter = (MAIN[0] + MAIN[1] + SIDE[0]) / 2
     for box in boxes:
         if box.node.side and above is not None:
-            start, end = above.top + 0.3, box.top + 0.3
+            start, end = above.top + 0.2, box.top + 0.2
             x = [above.left + above.width, gutter, gutter, box.left]
             axes.plot(x, [start, start, end, end], color=GREY, linewidth=1, zorder=1)
         elif not box.node.side:
@@ -156,18 +163,12 @@ def _draw(axes: Axes, box: _Box) -> None:
         ha="center",
         va="center",
     )
-    left, width = box.left + INDENT, box.width - INDENT - PADDING
+    left, right = box.left + INDENT, box.left + box.width - PADDING
     baseline = box.top + PADDING + 0.12
-    name = fitted(box.node.name, 8, width, bold=True)
-    title = fitted(box.node.title, 9.5, width, bold=True)
-    axes.text(left, baseline, name, color=colour, size=8, weight="bold")
-    axes.text(
-        left,
-        baseline + LINE,
-        title,
-        color=INK,
-        size=9.5,
-        weight="bold",
-    )
-    for number, line in enumerate(box.lines, start=2):
+    whole = SCALE * (right - left)
+    name = fitted(box.node.name, 8, whole / 3, bold=True)
+    title = fitted(box.node.title, 9.5, whole - text_width(name, 8, bold=True) - 0.1, bold=True)
+    axes.text(left, baseline, title, color=INK, size=9.5, weight="bold")
+    axes.text(right, baseline, name, color=colour, size=8, weight="bold", ha="right")
+    for number, line in enumerate(box.lines, start=1):
         axes.text(left, baseline + LINE * number, line, color=GREY, size=8.5)

@@ -28,6 +28,7 @@ Kind = Literal[
     "reproduced",  # somebody tried to make the version again from its record, and compared
 ]
 BEGINNING = ""
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Previous(Frozen):
@@ -43,10 +44,17 @@ START = Previous(number=0, sha256=BEGINNING, time=0)
 
 def _unicode(text: str) -> str:
     """The text with a ? for each byte that was not Unicode, as on a command line in another encoding."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _all_unicode(texts: dict[str, str]) -> dict[str, str]:
+    if "".join(texts).isascii() and "".join(texts.values()).isascii():  # nearly always, and quickly seen
+        return texts
+    return {_unicode(name): _unicode(text) for name, text in texts.items()}
 
 
 Text = Annotated[str, AfterValidator(_unicode)]
+Texts = Annotated[dict[str, str], AfterValidator(_all_unicode)]
 
 
 class Draft(Frozen):
@@ -63,7 +71,7 @@ class Draft(Frozen):
     version: int | None = None
     champion: int | None = None
     outcome: Text = ""  # of a validation or a reproduction: passed or failed
-    evidence: dict[Text, Text] = Field(default_factory=dict)  # run ids, hashes, names
+    evidence: Texts = Field(default_factory=dict)  # run ids, hashes, names
 
     @property
     def words(self) -> str:
@@ -81,7 +89,7 @@ class Event(Draft):
 
     def text(self) -> str:
         """The canonical JSON that is hashed and stored."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return _CANONICAL({**vars(self), "previous": vars(self.previous)})
 
     @property
     def sha256(self) -> str:

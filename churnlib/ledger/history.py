@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +38,7 @@ class Reign:
 
 def shown(text: str) -> str:
     """`text` on one line that no terminal takes for a command: what cannot be seen is written out."""
-    return "".join(_shown(character) for character in text)
+    return text if text.isprintable() else "".join(_shown(character) for character in text)
 
 
 def when(moment: int) -> str:
@@ -85,8 +86,11 @@ def reigns(ledger: Ledger) -> tuple[Reign, ...]:
     )
 
 
-def history_table(ledger: Ledger, *, void: bool = False) -> pd.DataFrame:
-    """One row of text per event that has an effect; with `void` those that have none, and why, too."""
+def history_table(ledger: Ledger, *, void: bool = False, only: Collection[int] | None = None) -> pd.DataFrame:
+    """One row of text per event that has an effect; with `void` those that have none, and why, too.
+
+    `only` are the numbers of the events that are wanted.
+    """
     times = counted(ledger)
     rows = [
         {
@@ -100,7 +104,7 @@ def history_table(ledger: Ledger, *, void: bool = False) -> pd.DataFrame:
             VOID: entry.void,
         }
         for entry, champion in _with_champion(ledger)
-        if void or not entry.void
+        if (void or not entry.void) and (only is None or entry.number in only)
     ]
     return pd.DataFrame(rows, columns=[*COLUMNS, *([VOID] if void else [])], dtype=str)
 

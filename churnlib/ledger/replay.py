@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from churnlib.ledger.event import START, Event, Kind, Previous, parse
 from churnlib.ledger.rules import objection
-from churnlib.ledger.state import State, apply
+from churnlib.ledger.state import Course, State
 from churnlib.results import sha256
 
 
@@ -76,14 +76,20 @@ class Ledger:
         return next(found, None)
 
 
+NOTHING = Ledger((), (Move(0, 0, None, None),), State(), (), START)
+
+
 def replay(stored: Sequence[Stored]) -> Ledger:
     """The ledger that the stored events make; never raises, what is wrong is in its `faults`."""
-    reading = _Reading()
+    return continued(NOTHING, stored)
+
+
+def continued(ledger: Ledger, stored: Sequence[Stored]) -> Ledger:
+    """A ledger without faults and what was stored since it was read; its own events are taken as they are."""
+    reading = _Reading(ledger)
     for item in sorted(stored, key=lambda each: each.number):
         reading.add(item)
-    return Ledger(
-        tuple(reading.entries), tuple(reading.moves), reading.state, tuple(reading.faults), reading.tip
-    )
+    return reading.ledger
 
 
 def as_of(ledger: Ledger, moment: int) -> Ledger:
@@ -97,18 +103,28 @@ def as_of(ledger: Ledger, moment: int) -> Ledger:
         latest = max(latest, entry.time)
         if latest <= moment:
             known.append(entry)
-    return replay([Stored(entry.number, entry.time, entry.event.text(), entry.sha256) for entry in known])
+    if ledger.faults:  # which of them were there then?
+        return replay([Stored(entry.number, entry.time, entry.event.text(), entry.sha256) for entry in known])
+    reading = _Reading(NOTHING)
+    for entry in known:
+        reading.enter(entry)
+    return reading.ledger
 
 
 class _Reading:
-    """The ledger as far as it has been read."""
+    """A ledger that is read on."""
 
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.moves = [Move(0, 0, None, None)]
-        self.faults: list[str] = []
-        self.effective: dict[int, Entry] = {}
-        self.state, self.tip, self.number = State(), START, 0
+    def __init__(self, begun: Ledger) -> None:
+        self.entries, self.moves, self.faults = list(begun.entries), list(begun.moves), list(begun.faults)
+        self.effective = {entry.number: entry for entry in begun.effective}
+        self.course, self.tip = Course(begun.state), begun.tip
+        self.number = self.entries[-1].number if self.entries else 0
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was read; nothing may be read on afterwards."""
+        made = tuple(self.entries), tuple(self.moves)
+        return Ledger(*made, self.course.state, tuple(self.faults), self.tip)
 
     def add(self, item: Stored) -> None:
         """Read one event on."""
@@ -118,16 +134,20 @@ class _Reading:
         event = parse(item.text)
         if fault := self.fault(item, event):
             self.faults.append(fault)
-        if event is None:
-            return
-        entry = Entry(item.number, item.time, item.sealed, event, self.void(event))
+        if event is not None:
+            self.enter(Entry(item.number, item.time, item.sealed, event, self.void(event)))
+
+    def enter(self, entry: Entry) -> None:
+        """Let one event have its effect, if it has one."""
         self.entries.append(entry)
-        if not entry.void:
-            self.effective[item.number] = entry
-            self.state = apply(self.state, event, item.number)
-            self.tip = Previous(number=item.number, sha256=item.sealed, time=item.time)
-            if self.state.moved_by == item.number:
-                self.moves.append(Move(item.number, item.time, self.state.champion, self.state.previous))
+        if entry.void:
+            return
+        self.effective[entry.number] = entry
+        self.course.apply(entry.event, entry.number)
+        self.tip = Previous(number=entry.number, sha256=entry.sha256, time=entry.time)
+        state = self.course.state
+        if state.moved_by == entry.number:
+            self.moves.append(Move(entry.number, entry.time, state.champion, state.previous))
 
     def fault(self, item: Stored, event: Event | None) -> str:
         """What is wrong with this event, or with what it says of the one before; "" if nothing."""
@@ -138,7 +158,7 @@ class _Reading:
         if event is None:
             return f"event {item.number} cannot be read: it was not written by this library"
         claim, before = event.previous, self.effective.get(event.previous.number)
-        if claim == START or (before and (before.sha256, before.time) == (claim.sha256, claim.time)):
+        if (before and (before.sha256, before.time) == (claim.sha256, claim.time)) or claim == START:
             return ""
         return (
             f"event {item.number} follows an event {claim.number} with sha256 {claim.sha256[:16]}…, "
@@ -149,4 +169,4 @@ class _Reading:
         """Why this event has no effect, or "" if it has one."""
         if event.previous != self.tip:
             return f"event {self.tip.number} came first"
-        return objection(self.state, event)
+        return objection(self.course.state, event)

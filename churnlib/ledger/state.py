@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from churnlib.ledger.event import Event
 
@@ -60,7 +60,7 @@ class State:
     champions: tuple[int, ...] = ()
     moved_by: int = 0  # number of the event that moved the champion last
     versions: Mapping[int, Version] = MappingProxyType({})
-    openings: tuple[Opening, ...] = ()
+    tests: Mapping[str, Mapping[str, Opening]] = MappingProxyType({})  # by test split, then candidate
 
     @property
     def champion(self) -> int | None:
@@ -72,71 +72,80 @@ class State:
         """The version that a rollback would restore."""
         return self.champions[-2] if len(self.champions) > 1 else None
 
+    @property
+    def openings(self) -> tuple[Opening, ...]:
+        """Every opening of any test split, in order."""
+        found = (opening for by_candidate in self.tests.values() for opening in by_candidate.values())
+        return tuple(sorted(found, key=lambda opening: opening.number))
+
     def opening(self, candidate: str, test: str) -> Opening | None:
         """The opening of a test split for this candidate, or None."""
-        return next((o for o in self.openings if (o.candidate, o.test) == (candidate, test)), None)
+        return self.tests.get(test, {}).get(candidate)
 
     def openings_of(self, test: str) -> tuple[Opening, ...]:
-        """Every opening of this test split."""
-        return tuple(opening for opening in self.openings if opening.test == test)
+        """Every opening of this test split, in order."""
+        return tuple(self.tests.get(test, {}).values())
 
 
-def apply(state: State, event: Event, number: int) -> State:
-    """The state after an event to which there is no objection."""
-    if event.kind in ("test_opened", "test_judged"):
-        return replace(state, openings=_openings(state, event, number))
-    if event.version is None:  # reconciled
-        return state
-    if event.kind == "promoted":
-        state = replace(state, champions=(*state.champions, event.version), moved_by=number)
-    elif event.kind == "rolled_back":
-        state = _with(state, state.champions[-1], approved_by="", approval_reason="", withdrawn=True)
-        state = replace(state, champions=state.champions[:-1], moved_by=number)
-    elif event.kind == "registered":
-        known = {**state.versions, event.version: Version(event.version, event.evidence)}
-        state = replace(state, versions=MappingProxyType(known))
-    elif event.kind == "validated":
-        state = _with(
-            state,
-            event.version,
-            status=event.outcome,
-            compared_with=event.champion,
-            validation=event.evidence,
+class Course:
+    """Events applied one after the other. `state` is a window on where they have led so far.
+
+    What a window shows changes with the next event: whoever keeps one applies no further event.
+    """
+
+    def __init__(self, begun: State) -> None:
+        self._versions = dict(begun.versions)
+        self._tests = {test: dict(openings) for test, openings in begun.tests.items()}
+        self.state = replace(
+            begun, versions=MappingProxyType(self._versions), tests=MappingProxyType(self._tests)
         )
-    elif event.kind == "approved":
-        state = _with(
-            state,
-            event.version,
-            approved_by=event.who,
-            approval_reason=event.why,
-            rejected=False,
-            withdrawn=False,
-        )
-    elif event.kind == "rejected":
-        state = _with(state, event.version, approved_by="", approval_reason="", rejected=True)
-    elif event.kind == "archived":
-        state = _with(state, event.version, archived=True)
-    elif event.kind == "reproduced":
-        known_proofs = state.versions[event.version].proofs
-        proof = Proof("passed" if event.outcome == "passed" else "failed", number, event.evidence)
-        state = _with(state, event.version, proofs={**known_proofs, event.evidence["mode"]: proof})
-    return state
 
+    def apply(self, event: Event, number: int) -> None:
+        """Go on by an event to which there is no objection."""
+        if event.kind == "test_opened":
+            self._open(event, number)
+        elif event.kind == "test_judged":
+            self._judge(event)
+        elif event.version is None or event.kind == "reconciled":
+            return
+        elif event.kind == "registered":
+            self._versions[event.version] = Version(event.version, event.evidence)
+        elif event.kind == "promoted":
+            self._move((*self.state.champions, event.version), number)
+        elif event.kind == "rolled_back":
+            *rest, last = self.state.champions
+            self._change(last, approved_by="", approval_reason="", withdrawn=True)
+            self._move(tuple(rest), number)
+        else:
+            self._change(event.version, **_changes(self._versions[event.version], event, number))
 
-def _with(state: State, number: int, **changes: object) -> State:
-    changed = replace(state.versions[number], **changes)  # type: ignore[arg-type]
-    return replace(state, versions=MappingProxyType({**state.versions, number: changed}))
+    def _move(self, champions: tuple[int, ...], number: int) -> None:
+        self.state = replace(self.state, champions=champions, moved_by=number)
 
+    def _change(self, number: int, **changes: Any) -> None:
+        self._versions[number] = replace(self._versions[number], **changes)
 
-def _openings(state: State, event: Event, number: int) -> tuple[Opening, ...]:
-    test = event.evidence["test"]
-    if event.kind == "test_opened":
+    def _open(self, event: Event, number: int) -> None:
+        test = event.evidence["test"]
         name, search, run = (event.evidence[part] for part in ("name", "search", "search_run"))
         made = Opening(event.candidate, test, name, search, run, event.who, event.why, number)
-        return (*state.openings, made)
-    return tuple(
-        replace(item, result=event.evidence)
-        if (item.candidate, item.test) == (event.candidate, test)
-        else item
-        for item in state.openings
-    )
+        self._tests.setdefault(test, {})[event.candidate] = made
+
+    def _judge(self, event: Event) -> None:
+        openings = self._tests[event.evidence["test"]]
+        openings[event.candidate] = replace(openings[event.candidate], result=event.evidence)
+
+
+def _changes(version: Version, event: Event, number: int) -> dict[str, Any]:
+    """What an event changes of what is known of the version that it is about."""
+    if event.kind == "validated":
+        return {"status": event.outcome, "compared_with": event.champion, "validation": event.evidence}
+    if event.kind == "approved":
+        approval = {"approved_by": event.who, "approval_reason": event.why}
+        return {**approval, "rejected": False, "withdrawn": False}
+    if event.kind == "rejected":
+        return {"approved_by": "", "approval_reason": "", "rejected": True}
+    if event.kind == "reproduced":
+        proof = Proof("passed" if event.outcome == "passed" else "failed", number, event.evidence)
+        return {"proofs": {**version.proofs, event.evidence["mode"]: proof}}
+    return {"archived": True}  # the only kind that is left

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from churnlib.ledger.history import Reign, iso, reigns, shown, when
+from churnlib.ledger.life import proof_words, proofs
 from churnlib.ledger.replay import Entry, Ledger
 from churnlib.ledger.rules import named
 
@@ -65,6 +66,7 @@ class Standing:
             "compared_with": version.compared_with,
             "validation_evidence": dict(version.validation),
             "registration_evidence": dict(version.evidence),
+            "reproductions": [proof.model_dump() for proof in proofs(self.ledger, version)],
         }
 
     def _rows(self, reign: Reign) -> list[tuple[str, str]]:
@@ -82,6 +84,8 @@ class Standing:
             met = f"{version.status}, compared with {named(version.compared_with)} (event {validated.number})"
             rows.append(("validation", _with_reason(met, validated.event.why)))
         rows += [(f"  {shown(name)}", shown(text)) for name, text in sorted(version.validation.items())]
+        if not self.past or version.proofs:
+            rows.append(("proof", proof_words(proofs(self.ledger, version), version.number)))
         if state.previous is not None:
             rows.append(("previous", f"version {state.previous}"))
         return rows

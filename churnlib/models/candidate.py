@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,15 +73,20 @@ def retrain(data: xgb.Encoded, search: SearchResult, params: FinalizeParams) -> 
     Raises IntegrityError E412 if the booster's bytes are not the winning child's: data, library
     or environment changed between the search and now.
     """
-    fitted = xgb.fit(data, search.best_settings, threads=1)
-    booster = fitted.to_bytes()
+    made = train(data, search.best_settings, params)
     recorded = {child.run_id: child.booster_sha256 for child in search.children}[search.best_child_run_id]
-    if (found := sha256(booster)) != recorded:
+    if (found := made.booster_sha256) != recorded:
         raise IntegrityError(
             "E412",
             f"the retrained booster has sha256 {found[:16]}…, the winning child's has {recorded[:16]}…; "
             "data, library or environment changed since the search: run `make search FORCE=1`",
         )
+    return made
+
+
+def train(data: xgb.Encoded, settings: Mapping[str, Any], params: FinalizeParams) -> Candidate:
+    """A model of these settings, whatever its bytes, its threshold chosen on the validation rows."""
+    fitted = xgb.fit(data, settings, threads=1)
     probabilities = Scorer(fitted.booster, data.encoder, 0.5).probabilities(data.val)
     curve = threshold_curve(
         data.val_labels, probabilities, offer_cost=params.offer_cost, saved_value=params.saved_value
@@ -87,7 +94,7 @@ def retrain(data: xgb.Encoded, search: SearchResult, params: FinalizeParams) -> 
     decision = choose_threshold(curve, params.threshold_objective)
     return Candidate(
         fitted,
-        booster,
+        fitted.to_bytes(),
         Scorer(fitted.booster, data.encoder, decision.threshold),
         curve,
         decision,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from churnlib.atomic import write_text
 from churnlib.pipeline.plan import Plan
+from churnlib.provenance import collect
 from churnlib.results import sha256
 from churnlib.store import archive
 
@@ -25,13 +26,15 @@ class Manifest(BaseModel):
     run_id: str
     seconds: float
     files: dict[str, str]  # file name -> SHA-256
+    origin: dict[str, str] = {}  # code and machine, by the names of their tags
 
 
 def write_manifest(plan: Plan, staging: Path, run_id: str, seconds: float) -> Manifest:
     """The description of what lies in `staging`, ready to be published, written down there."""
     names = (RESULT, plan.params.notebook, plan.report)
     files = {name: sha256((staging / name).read_bytes()) for name in names}
-    manifest = Manifest(key=plan.key, run_id=run_id, seconds=seconds, files=files)
+    origin = collect(plan.root, plan.notebook).tags()
+    manifest = Manifest(key=plan.key, run_id=run_id, seconds=seconds, files=files, origin=origin)
     write_text(staging / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
     return manifest
 

@@ -81,7 +81,7 @@ class View:
             self._point(PREVIOUS, state.previous)
             applied = (self.book.model_name, APPLIED, str(state.moved_by))
             insist(self.book.client.set_registered_model_tag, *applied)
-            ledger = self.book.sound()
+            ledger = self.book.newer(ledger)
             if ledger.state.moved_by == state.moved_by:
                 return ledger
 

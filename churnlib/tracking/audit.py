@@ -22,6 +22,7 @@ from churnlib.tracking.aliases import View
 from churnlib.tracking.dead import running
 from churnlib.tracking.inspection import Inspection, Seen, attempted, inspect, inspect_version
 from churnlib.tracking.ledger import MOST
+from churnlib.tracking.proofs import certificate_faults
 from churnlib.tracking.registration import JSON, registered_result
 from churnlib.tracking.sealed import recorded_rows
 
@@ -120,6 +121,7 @@ class _Auditor:
             *_items(f"{name}, model", _model(finalize, gathered.model), files),
             *_look(f"{name}, evidence", partial(self.evidence, version, gathered), "as it was frozen"),
             *self.validations(version.number),
+            *self.proofs(version.number),
         ]
 
     def evidence(self, version: Version, gathered: Evidence) -> Seen:
@@ -143,6 +145,22 @@ class _Auditor:
         if outcome == entry.event.outcome:
             return Seen()
         return Seen([f"its checks {outcome}, the ledger says {entry.event.outcome}"])
+
+    def proofs(self, number: int) -> list[Item]:
+        """Every reproduction of a version."""
+        items: list[Item] = []
+        for entry in self.seen.ledger.effective:
+            if entry.event.kind == "reproduced" and entry.event.version == number:
+                name = f"version {number}, reproduction (event {entry.number})"
+                fine = (
+                    f"{entry.event.outcome} ({entry.event.evidence['mode']}), its certificate is kept whole"
+                )
+                items += _look(name, partial(self.proof, entry), fine)
+        return items
+
+    def proof(self, entry: Entry) -> Seen:
+        """A reproduction's certificate, which must say what the ledger says, and its copy on the run."""
+        return Seen(certificate_faults(self.client, self.experiment, self.model_name, entry))
 
     def tests(self) -> list[Item]:
         """Every opening of a test split, and what it gave."""

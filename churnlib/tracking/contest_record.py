@@ -194,11 +194,14 @@ def curves_of(trained: Sequence[Trained]) -> dict[str, pd.DataFrame]:
 
 
 def model_tags(fitted: xgb.Fitted, booster: bytes) -> dict[str, str]:
-    """What identifies a fitted model: its type, its bytes, and which params are hyperparameters."""
+    """What identifies a fitted model: type, bytes, which params are hyperparameters, what they promise."""
+    promise = xgb.promise(fitted.parameters)
     return {
         "model_type": MODEL_TYPE,
         "booster_sha256": sha256(booster),
         "hyperparameters": json.dumps(sorted(fitted.parameters)),
+        "same_bytes": str(promise.same_bytes).lower(),
+        "same_bytes_reason": promise.reason,
     }
 
 

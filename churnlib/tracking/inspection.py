@@ -6,11 +6,9 @@ name everything, and go on with what the ledger said before somebody touched it.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -18,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from churnlib.errors import ChurnError, InfrastructureError
 from churnlib.evidence import value_differences
 from churnlib.ledger.event import parse
+from churnlib.ledger.proved import ever_proved, proved
 from churnlib.ledger.replay import Ledger
 from churnlib.ledger.restored import restored
 from churnlib.ledger.rules import named
@@ -25,6 +24,7 @@ from churnlib.results import FinalizeResult, sha256
 from churnlib.tracking.aliases import PATIENCE, Shown, View, moved_by_hand, wanted
 from churnlib.tracking.mirror import Mirror
 from churnlib.tracking.registration import version_tags
+from churnlib.tracking.uncollected import uncollected
 
 
 @dataclass(frozen=True)
@@ -63,31 +63,8 @@ def attempted[T, W](look: Callable[[], T], otherwise: Callable[[str], W]) -> T |
 
 def inspect(view: View) -> Inspection:
     """The present state of a model's ledger and aliases; InfrastructureError if a store does not answer."""
-    mirror = view.book.mirror
-    names = mirror.names()
-    contents = _contents(mirror) if names else {}
-    whole = {
-        number: event
-        for number, digest in names.items()
-        if sha256(contents.get(digest, b"")) == digest
-        and (event := parse(contents[digest].decode("utf-8", "replace")))
-    }
-    for pause in (*PATIENCE, 0):  # somebody may be between an event and the aliases just now
-        shown, now = view.shown(), view.book.read()
-        told = restored(now, whole)
-        former = told.state.previous
-        if shown.previous is None and former is not None and not view.exists(former):
-            shown = replace(shown, previous=former)  # no alias can name it, and nobody depends on it
-        fault = moved_by_hand(shown, told, view.alias)
-        if not fault:
-            break
-        time.sleep(pause)
-    return Inspection(
-        told,
-        Seen(list(now.faults)),
-        _copies(mirror, now, names, contents),
-        _aliases(view, shown, told, fault),
-    )
+    with uncollected():
+        return _inspected(view)
 
 
 def inspect_version(
@@ -116,25 +93,46 @@ def inspect_version(
     return Seen(faults, lags)
 
 
-def _contents(mirror: Mirror) -> dict[str, bytes]:
-    """Hash in the file's name to bytes, of every copied event."""
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(mirror.repository.download_artifacts(mirror.folder, scratch))
-            return {path.stem.rpartition("-")[2]: path.read_bytes() for path in folder.glob("*.json")}
-    except (MlflowException, OSError) as error:
-        raise InfrastructureError(
-            "E512",
-            f"{mirror.folder} of the artifact store cannot be read: {error}; "
-            "the same command may be tried again",
-        ) from None
+def _inspected(view: View) -> Inspection:
+    mirror = view.book.mirror
+    names = mirror.names()
+    contents = mirror.contents() if names else {}
+    hashes = {number: sha256(contents.get(digest, b"")) for number, digest in names.items()}
+    for pause in (*PATIENCE, 0):  # somebody may be between an event and the aliases just now
+        shown, now = view.shown(), view.book.read()
+        told = _untampered(now, names, hashes, contents)
+        former = told.state.previous
+        if shown.previous is None and former is not None and not view.exists(former):
+            shown = replace(shown, previous=former)  # no alias can name it, and nobody depends on it
+        fault = moved_by_hand(shown, told, view.alias)
+        if not fault:
+            break
+        time.sleep(pause)
+    return Inspection(
+        told,
+        Seen(list(now.faults)),
+        _copies(mirror, now, names, hashes),
+        _aliases(view, shown, told, fault),
+    )
 
 
-def _copies(mirror: Mirror, ledger: Ledger, names: Mapping[int, str], contents: Mapping[str, bytes]) -> Seen:
+def _untampered(
+    now: Ledger, names: Mapping[int, str], hashes: Mapping[int, str], contents: Mapping[str, bytes]
+) -> Ledger:
+    """The ledger, restored from those copies that are whole if it does not say the same as they."""
+    whole = {number: digest for number, digest in names.items() if hashes[number] == digest}
+    here = {entry.number: entry.sha256 for entry in now.entries}
+    if not now.faults and all(here.get(number) == digest for number, digest in whole.items()):
+        return now
+    read = {number: parse(contents[digest].decode("utf-8", "replace")) for number, digest in whole.items()}
+    return restored(now, {number: event for number, event in read.items() if event})
+
+
+def _copies(mirror: Mirror, ledger: Ledger, names: Mapping[int, str], hashes: Mapping[int, str]) -> Seen:
     here = {entry.number: entry.sha256 for entry in ledger.entries}
     faults = []
     for number, digest in sorted(names.items()):
-        if (found := sha256(contents.get(digest, b""))) != digest:
+        if (found := hashes[number]) != digest:
             faults.append(
                 f"the copy of event {number} was altered: sha256 {found[:16]}… found, {digest[:16]}… recorded"
             )
@@ -163,10 +161,12 @@ def _aliases(view: View, shown: Shown, ledger: Ledger, fault: str) -> Seen:
 def _told(ledger: Ledger, number: int) -> dict[str, tuple[str, set[str]]]:
     """What tags of a version are to say now, and everything that they have ever had to say."""
     version = ledger.state.versions[number]
-    events = [entry.event for entry in ledger.effective if entry.event.version == number]
+    entries = [entry for entry in ledger.effective if entry.event.version == number]
+    events = [entry.event for entry in entries]
     outcomes = {event.outcome for event in events if event.kind == "validated"}
     approvers = {event.who for event in events if event.kind == "approved"}
     return {
         "validation_status": (version.status, {"pending", *outcomes}),
         "approved_by": (version.approved_by, {"", *approvers}),
+        "reproduction": (proved(version.proofs), ever_proved(entries)),
     }

@@ -14,7 +14,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,12 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from churnlib.errors import GateRefused, InfrastructureError, IntegrityError, ParameterError
 from churnlib.ledger.event import Draft, Event
-from churnlib.ledger.replay import Entry, Ledger, Stored, replay
+from churnlib.ledger.replay import Entry, Ledger, Stored, continued, replay
 from churnlib.ledger.rules import objection
 from churnlib.tracking.connection import experiment_id
 from churnlib.tracking.mirror import Mirror
+from churnlib.tracking.uncollected import uncollected
+from churnlib.tracking.version_rows import Row, selected
 
 SUFFIX = "-ledger"
 SOURCE = "churn-event:/sha256/"
@@ -56,32 +58,24 @@ class Book:
 
     def read(self) -> Ledger:
         """The ledger as the tracking store has it; what is wrong with it is in its `faults`."""
-        found = self.client.search_model_versions(f"name = '{self.name}'", max_results=MOST)
-        return replay(
-            [
-                Stored(
-                    int(version.version),
-                    int(version.creation_timestamp),
-                    version.tags.get(TEXT, ""),
-                    str(version.source).removeprefix(SOURCE),
-                )
-                for version in found
-            ]
-        )
+        with uncollected():
+            return replay(self._stored(after=0))
 
     def sound(self) -> Ledger:
         """The ledger, compared with its mirror; IntegrityError E417 or E418 if it was tampered with."""
         mirrored = self.mirror.names()
-        ledger = self.read()
-        if ledger.faults:
-            raise IntegrityError(
-                "E417",
-                f"ledger {self.name}: {'; '.join(ledger.faults)}; nothing is decided on a ledger that was "
-                "tampered with: restore the tracking store from a backup",
-            )
-        self.mirror.require_behind(ledger, mirrored, self.name)
-        self.mirror.complete(ledger, mirrored)
-        return ledger
+        with uncollected():
+            return self._proved(self.read(), mirrored)
+
+    def newer(self, ledger: Ledger) -> Ledger:
+        """A sound ledger with what has come since it was read, a moment ago; raises as `sound`.
+
+        Only the new events are fetched and checked: for the look after a deed, in the command that did
+        it. What somebody does to older ones meanwhile is found by the next command.
+        """
+        mirrored = self.mirror.names()
+        last = ledger.entries[-1].number if ledger.entries else 0
+        return self._proved(continued(ledger, self._stored(after=last)), mirrored)
 
     def append(self, decide: Decide) -> tuple[Ledger, Entry | None]:
         """Put on the ledger what `decide` wants in the present state; the ledger and entry thereafter.
@@ -101,7 +95,7 @@ class Book:
             if against := objection(ledger.state, draft):
                 raise GateRefused("E608", f"ledger {self.name}: {draft.kind} is against its rules: {against}")
             self._write(Event(**draft.model_dump(), request=request, previous=ledger.tip))
-            ledger = self.sound()
+            ledger = self.newer(ledger)
             if mine := ledger.of_request(request):
                 return ledger, mine
             time.sleep(random.uniform(0, 0.01 * min(attempt + 1, 20)))  # noqa: S311 - spreads writers
@@ -109,6 +103,35 @@ class Book:
             "E511",
             f"ledger {self.name}: others came first {ATTEMPTS} times; the same command may be tried again",
         )
+
+    def _stored(self, *, after: int) -> list[Stored]:
+        """Every event with a higher number."""
+        found = selected(self.client, self.name, tag=TEXT, after=after)
+        rows = self._searched(after) if found is None else found
+        return [Stored(row.number, row.time, row.text, row.source.removeprefix(SOURCE)) for row in rows]
+
+    def _searched(self, after: int) -> list[Row]:
+        found = self.client.search_model_versions(
+            f"name = '{self.name}' and version_number > {after}",
+            max_results=MOST,
+            order_by=["version_number ASC"],
+        )
+        return [
+            Row(int(each.version), int(each.creation_timestamp), str(each.source), each.tags.get(TEXT, ""))
+            for each in found
+        ]
+
+    def _proved(self, ledger: Ledger, mirrored: Mapping[int, str]) -> Ledger:
+        """The ledger, if nothing is wrong with it and it holds what was copied; its copy is completed."""
+        if ledger.faults:
+            raise IntegrityError(
+                "E417",
+                f"ledger {self.name}: {'; '.join(ledger.faults)}; nothing is decided on a ledger that was "
+                "tampered with: restore the tracking store from a backup",
+            )
+        self.mirror.require_behind(ledger, mirrored, self.name)
+        self.mirror.complete(ledger, mirrored)
+        return ledger
 
     def _write(self, event: Event) -> None:
         """One event as a new version. Whether it took effect is seen on reading, not here.

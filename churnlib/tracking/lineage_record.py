@@ -1,4 +1,4 @@
-"""The lineage on record: the chain as a result, and where the champion's code came from."""
+"""The lineage on record: the chain as a result, and where the version's code came from."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import pandas as pd
 
 from churnlib.lineage import links_table, picture
 from churnlib.params import LineageParams
-from churnlib.results import LineageResult
+from churnlib.results import Lineage, LineageResult
 from churnlib.tracking.phase import Recorder
-from churnlib.tracking.trace import Trace
 
 ORIGIN = (
     "git_commit",
@@ -25,7 +24,7 @@ ORIGIN = (
 )
 
 
-def record_lineage(recorder: Recorder, params: LineageParams, chain: Trace) -> LineageResult:
+def record_lineage(recorder: Recorder, params: LineageParams, chain: Lineage) -> LineageResult:
     """The result of the phase; the links are on the run whether they hold or not."""
     status = [link.status for link in chain.links]
     recorder.text(links_table(chain.links).to_csv(index=False), "links.csv")
@@ -34,16 +33,9 @@ def record_lineage(recorder: Recorder, params: LineageParams, chain: Trace) -> L
         metrics={f"links_{name}": status.count(name) for name in ("equal", "recorded", "differs")},
         tags={"model_name": params.model_name, "alias": params.alias, "model_version": chain.version},
     )
-    return LineageResult(
-        **recorder.origin(params),
-        model_name=params.model_name,
-        alias=params.alias,
-        version=chain.version,
-        finalize=chain.finalize,
-        links=chain.links,
-    )
+    return LineageResult(**recorder.origin(params), **dict(chain))
 
 
-def origin_table(chain: Trace) -> pd.DataFrame:
+def origin_table(chain: Lineage) -> pd.DataFrame:
     """Code and environment of the final run, as they were frozen: columns what, value."""
     return pd.DataFrame([(name, chain.origin.get(name, "")) for name in ORIGIN], columns=["what", "value"])

@@ -6,17 +6,17 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from churnlib import lineage, provenance
+from churnlib import lineage, provenance, repository
 from churnlib.data.fingerprint import fingerprint
 from churnlib.models.manifest import DESCRIPTION, differences
-from churnlib.models.metrics import evaluate, prefixed
+from churnlib.models.metrics import Interval, Labels, Probabilities, auc_interval, evaluate, prefixed
 from churnlib.params import DataParams
 from churnlib.results import FinalizeResult, LinkRecord, sha256
 from churnlib.store import open_source, verified_split
@@ -86,15 +86,13 @@ class Record:
     def metrics(self) -> LinkRecord:
         """The final run's test metrics, computed again from its predictions."""
         final, finalize = self._final(), self.finalize
-        content = artifact(self.client, final.info.run_id, "test_predictions.csv")
-        if (found := sha256(content)) != finalize.test_predictions_sha256:
+        if (found := sha256(self._predictions)) != finalize.test_predictions_sha256:
             return lineage.differs(
                 "metrics",
                 f"test_predictions.csv: recorded {finalize.test_predictions_sha256[:16]}…, "
                 f"found {found[:16]}…",
             )
-        table = pd.read_csv(io.BytesIO(content))
-        again = evaluate(table["y_true"].to_numpy("int8"), table["y_proba"].to_numpy(), finalize.threshold)
+        again = evaluate(*self._judged(), finalize.threshold)
         return lineage.compare_metrics(final.data.metrics, prefixed(again, "test"))
 
     def child(self) -> LinkRecord:
@@ -144,7 +142,9 @@ class Record:
         params = DataParams.check(data.parameters, where=f"run {data.run_id}")
         if source.kind == "file" and not (self.root / source.location).is_file():
             return lineage.recorded(
-                "source", f"{source.location} is not on this machine; its splits are stored"
+                "source",
+                f"{source.location} is not on this machine, so the whole table cannot be read again; "
+                "its splits are stored",
             )
         opened = open_source(params, self.root)
         if opened.source.sha256 != source.sha256:
@@ -153,9 +153,11 @@ class Record:
                 f"{source.location}: recorded {source.sha256[:16]}…, found {opened.source.sha256[:16]}…",
             )
         how = "generated again" if source.kind == "generator" else "read again"
-        if fingerprint(opened.table) != data.fingerprint:
+        if (found := fingerprint(opened.table)) != data.fingerprint:
             return lineage.differs(
-                "source", f"{source.location}, {how}, has another fingerprint than was recorded"
+                "source",
+                f"{source.location}, {how}, has another fingerprint: recorded {data.fingerprint[:16]}…, "
+                f"found {found[:16]}…",
             )
         return lineage.equal("source", f"{source.location}, {how}: {source.rows:,} rows equal")
 
@@ -164,14 +166,20 @@ class Record:
         tags = self._final().data.tags
         commit = tags.get("mlflow.source.git.commit", "")
         if not commit:
-            return lineage.recorded("code", "the run was made outside a git repository")
-        if not provenance.commit_exists(self.root, commit):
-            return lineage.differs("code", f"commit {commit[:10]} is not in this clone; fetch it")
+            return lineage.recorded(
+                "code", "the run was made outside a git repository, so there is no commit to look at"
+            )
+        if not repository.commit_exists(self.root, commit):
+            return lineage.differs(
+                "code", f"recorded commit {commit[:10]}, found no such commit in this clone: fetch it"
+            )
         if tags.get("git_dirty") == "true":
             return lineage.recorded(
-                "code", f"commit {commit[:10]} with uncommitted changes, kept as uncommitted.diff"
+                "code",
+                f"commit {commit[:10]} with uncommitted changes, which git does not have; "
+                "they are kept as uncommitted.diff",
             )
-        text = provenance.file_at(self.root, commit, tags["mlflow.source.name"])
+        text = repository.file_at(self.root, commit, tags["mlflow.source.name"])
         found = provenance.notebook_hash(text) if text else "no such notebook at the commit"
         expected = {"notebook": tags["notebook_sha256"]}
         return lineage.compare_values(
@@ -184,7 +192,9 @@ class Record:
         if kept == here:
             return lineage.equal("environment", f"requirements.lock {kept[:10]}…, as here")
         return lineage.recorded(
-            "environment", f"requirements.lock {kept[:10]}…; this machine has {here[:10]}…"
+            "environment",
+            f"made with requirements.lock {kept[:10]}…, here is {f'{here[:10]}…' if here else 'none'}: that "
+            "environment is not at hand; `make reproduce` builds it anew",
         )
 
     def notebook(self) -> LinkRecord:
@@ -202,6 +212,23 @@ class Record:
             {"source": found},
             detail=f"{name}, same source as recorded",
         )
+
+    def test_auc(self, openings: int) -> Interval | None:
+        """The test AUC, its 95 % interval wide enough for the best of so many candidates on these rows.
+
+        None where the predictions are not those on record.
+        """
+        if sha256(self._predictions) != self.finalize.test_predictions_sha256:
+            return None
+        return auc_interval(*self._judged(), level=1 - 0.05 / openings)
+
+    def _judged(self) -> tuple[Labels, Probabilities]:
+        table = pd.read_csv(io.BytesIO(self._predictions))
+        return table["y_true"].to_numpy("int8"), table["y_proba"].to_numpy()
+
+    @cached_property
+    def _predictions(self) -> bytes:
+        return artifact(self.client, self.finalize.run_id, "test_predictions.csv")
 
     def _final(self) -> Run:
         return run_record(self.client, self.finalize.run_id, "final")

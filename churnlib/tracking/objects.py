@@ -18,6 +18,7 @@ from churnlib.atomic import write_bytes
 from churnlib.errors import InfrastructureError, IntegrityError
 from churnlib.results import DataResult, SplitRecord, sha256
 from churnlib.store import holds_split, object_path
+from churnlib.tracking.folders import names_in
 
 FOLDER = "objects"
 
@@ -59,7 +60,7 @@ def stored(client: MlflowClient, experiment: str, name: str) -> bytes | None:
     """
     repository = _repository(client, experiment)
     try:
-        if name not in {Path(item.path).name for item in repository.list_artifacts(FOLDER)}:
+        if name not in names_in(repository, FOLDER):
             return None
         with tempfile.TemporaryDirectory() as scratch:
             return Path(repository.download_artifacts(f"{FOLDER}/{name}", scratch)).read_bytes()

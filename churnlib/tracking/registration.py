@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from churnlib.errors import IntegrityError
 from churnlib.ledger.event import Draft
+from churnlib.ledger.proved import proved
 from churnlib.ledger.replay import Ledger
 from churnlib.ledger.state import Version
 from churnlib.models.manifest import manifest_sha256
@@ -105,6 +106,8 @@ def show_status(book: Book, ledger: Ledger, number: int) -> None:
     tags = {"validation_status": version.status, "approved_by": version.approved_by}
     if version.status != "pending":
         tags["validated_against"] = compared
+    if version.proofs:
+        tags["reproduction"] = proved(version.proofs)
     try:
         for name, value in tags.items():
             insist(book.client.set_model_version_tag, book.model_name, str(number), name, value)

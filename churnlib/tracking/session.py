@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from IPython import get_ipython
 from mlflow import MlflowClient
 
 from churnlib import store
@@ -19,6 +20,7 @@ from churnlib.results import DataResult, Result
 from churnlib.tracking import objects, records
 from churnlib.tracking.connection import connect
 from churnlib.tracking.phase import Recorder, phase
+from churnlib.verify.tables import show_exactly
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def open_session(root: Path | None = None) -> Session:
     """The session of the project at `root`, by default the one that the notebook stands in."""
     root = root or store.project_root()
     pd.set_option("display.max_colwidth", None)  # a report that cuts a hash or a reason proves nothing
+    if (shell := get_ipython()) is not None:
+        show_exactly(shell.display_formatter)
     return Session(root, connect(root))
 
 

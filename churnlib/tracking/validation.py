@@ -104,7 +104,7 @@ def incumbent_of(
         probabilities = test_predictions(client, theirs)["y_proba"].to_numpy(np.float64)
         return Incumbent(champion, probabilities)
     if finalize.incumbent == champion:
-        table = _compared(client, finalize, "incumbent_predictions.csv")
+        table = comparison_table(client, finalize, "incumbent_predictions.csv")
         return Incumbent(champion, table["y_proba"].to_numpy(np.float64))
     reason = (
         f"version {champion} was judged on other test rows ({others[:16]}…, here {ours[:16]}…) and was not "
@@ -129,15 +129,15 @@ def _compare(
     client = book.client
     finalize = registered_result(client, experiment, ledger.state.versions[version])
     test = test_predictions(client, finalize)
-    val = _compared(client, finalize, "val_predictions.csv")
-    baseline = _compared(client, finalize, "baseline_predictions.csv")
+    val = comparison_table(client, finalize, "val_predictions.csv")
+    baseline = comparison_table(client, finalize, "baseline_predictions.csv")
     incumbent = incumbent_of(client, experiment, ledger, finalize)
     rows = Rows(
         labels=test["y_true"].to_numpy(np.int8),
         challenger=test["y_proba"].to_numpy(np.float64),
         baseline=_split(baseline, "test"),
         champion=incumbent.probabilities,
-        segments=_compared(client, finalize, "test_segments.csv", text=True)
+        segments=comparison_table(client, finalize, "test_segments.csv", text=True)
         if "test_segments.csv" in finalize.comparison_files
         else pd.DataFrame(index=test.index),
         val_labels=val["y_true"].to_numpy(np.int8),
@@ -158,9 +158,10 @@ def _not_comparable(judged: Validation, reason: str) -> Validation:
     return judged.model_copy(update={"checks": checks})
 
 
-def _compared(
+def comparison_table(
     client: MlflowClient, finalize: FinalizeResult, name: str, *, text: bool = False
 ) -> pd.DataFrame:
+    """One of the recorded files that the gate reads; its columns as `candidate_record` wrote them."""
     return _table(client, finalize, name, finalize.comparison_files[name], text=text)
 
 

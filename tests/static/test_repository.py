@@ -38,6 +38,8 @@ GROUND = (
     "ledger/",
     "gate/",
     "compare/",
+    "verify/",
+    "proof/",
     "data/",
     "models/",
     "figures/",
@@ -171,14 +173,16 @@ def test_one_place_imports(package: str, home: str) -> None:
     assert {name for name in importers if name.split("/")[0] != home} == set()
 
 
-def test_only_provenance_runs_git() -> None:
-    assert modules_where(runs_git) == {"provenance"}
+def test_one_module_runs_git() -> None:
+    assert modules_where(runs_git) == {"repository"}
 
 
 def test_only_the_sealed_test_opens_the_test_split() -> None:
     """`verified_split` is behind it; lineage hashes every split again with it, and returns no row."""
     opening = modules_where(lambda tree: bool(named(tree) & {"open_test"}))
     assert opening - {"store"} == {"tracking/sealed"}
+    reopening = modules_where(lambda tree: "reopen_test" in named(tree))
+    assert reopening - {"store"} <= {"tracking/here"}
     assert modules_where(lambda tree: "verified_split" in named(tree)) == {"store", "tracking/links"}
 
 

@@ -90,6 +90,13 @@ def test_A14_a_configuration_that_fails_is_on_record_and_one_of_the_others_wins(
     assert "error" not in contest_record.leaderboard(table)
 
 
+def test_what_the_settings_promise_is_on_record_before_anybody_reproduces(world: World) -> None:
+    _, _, result = search(world, world.params)
+    tags = recorded(world)[result.best_name].data.tags
+    assert tags["same_bytes"] == "true"
+    assert tags["same_bytes_reason"].startswith("trees on histograms on the CPU")
+
+
 def test_A14_too_few_that_finish_are_refused_when_all_is_on_record(world: World, second_fails: None) -> None:
     with pytest.raises(GateRefused) as caught:
         search(world, world.params)

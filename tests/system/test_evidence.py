@@ -185,8 +185,17 @@ def test_every_file_of_a_run_is_read_once(world: World, monkeypatch: pytest.Monk
         download(self, remote_file_path, local_path)
 
     monkeypatch.setattr(LocalArtifactRepository, "_download_file", counted)
+    monkeypatch.setattr(evidence, "in_place", lambda *_: None)  # as if it were elsewhere
     found = evidence.gather(world.client, world.finalize)
     assert len(read) == len(set(read)) == 3 + sum(len(run.artifacts) for run in found.runs.values())
+
+
+def test_files_of_this_machine_are_read_in_place_and_give_the_same_evidence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = evidence.gather(world.client, world.finalize)
+    monkeypatch.setattr(evidence, "in_place", lambda *_: None)
+    assert evidence.gather(world.client, world.finalize) == here
 
 
 def test_D14_a_forged_metric_of_a_finished_run_is_named(world: World) -> None:

@@ -12,10 +12,12 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 
 from churnlib.errors import InfrastructureError, IntegrityError, ParameterError
 from churnlib.ledger.event import Draft, Event
+from churnlib.ledger.replay import Stored
 from churnlib.results import sha256
 from churnlib.tracking import promotion
 from churnlib.tracking.aliases import View, wanted
-from churnlib.tracking.ledger import SOURCE, TEXT, open_book
+from churnlib.tracking.ledger import SOURCE, TEXT, Book, open_book
+from churnlib.tracking.version_rows import selected
 from tests.system.ledger_world import World, forge, lived, new_world, put
 
 MIDDLE, TIP = 6, 11  # the second version's validation; the third one's approval
@@ -230,6 +232,67 @@ def test_C11_a_copy_that_lags_behind_is_completed(world: World, view: View) -> N
     assert view.book.mirror.names() == whole
 
 
+def test_the_tables_and_mlflows_own_search_tell_the_same_events(world: World, view: View) -> None:
+    other = World(world.root, "another").view()
+    other.book.client.create_registered_model("another-ledger")
+    forge(other, "of another ledger", "0" * 64)
+    view.book.client.delete_model_version(LEDGER, str(MIDDLE))
+    view.book.client.delete_model_version_tag(LEDGER, "2", TEXT)
+    for after in (0, MIDDLE - 1, TIP):
+        rows = selected(view.book.client, LEDGER, tag=TEXT, after=after)
+        assert rows == view.book._searched(after)
+        assert [row.number for row in rows] == [n for n in range(after + 1, TIP + 1) if n != MIDDLE]
+
+
+def test_a_ledger_that_is_kept_by_a_server_is_asked_of_it(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = view.settled()
+    monkeypatch.setattr("churnlib.tracking.ledger.selected", lambda *_, **__: None)
+    assert view.settled() == before
+    assert view.book.newer(before) == before
+    assert promote(view).ledger.state.champion == 3
+
+
+def test_the_look_after_a_deed_fetches_only_what_is_new(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[int] = []
+    honest = Book._stored
+
+    def noted(book: Book, *, after: int) -> list[Stored]:
+        fetched.append(after)
+        return honest(book, after=after)
+
+    monkeypatch.setattr(Book, "_stored", noted)
+    promotion.reject(view, 3, who="anna", why="worse")
+    assert fetched == [0, TIP]
+
+
+def test_a_ledger_read_a_moment_ago_is_brought_up_to_date(view: View) -> None:
+    before = view.settled()
+    assert view.book.newer(before) == before
+    put(view, "rejected", 3)
+    assert view.book.newer(before) == view.settled()
+    assert view.book.mirror.names().keys() == set(range(1, TIP + 2))
+
+
+def test_D8_a_forged_event_is_named_by_the_look_after_a_deed(view: View) -> None:
+    before = view.settled()
+    forge(view, "{}", "0" * 64)
+    with pytest.raises(IntegrityError, match=r"CHURN-E417.*event 12 was altered"):
+        view.book.newer(before)
+
+
+def test_a_copy_in_an_artifact_store_elsewhere_is_read_like_one_of_this_machine(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = view.book.mirror
+    here = mirror.names(), mirror.contents()
+    for module in ("folders", "mirror"):
+        monkeypatch.setattr(f"churnlib.tracking.{module}.in_place", lambda *_: None)
+    assert (mirror.names(), mirror.contents()) == here
+    assert {number: sha256(here[1][digest]) for number, digest in here[0].items()} == here[0]
+
+
 def unreachable(*_: object) -> object:
     raise OSError("no such host")
 
@@ -239,6 +302,7 @@ def test_an_artifact_store_that_does_not_answer_is_named_and_the_command_can_be_
     world: World, view: View, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     with monkeypatch.context() as broken:
+        broken.setattr("churnlib.tracking.folders.in_place", lambda *_: None)  # it is elsewhere
         broken.setattr(view.book.mirror.repository, call, unreachable)
         with pytest.raises(InfrastructureError, match=r"CHURN-E512: the artifact store .*no such host"):
             promote(view)

@@ -18,8 +18,8 @@ from churnlib.data.load import read_table
 from churnlib.data.prepare import prepare
 from churnlib.data.schema import Schema
 from churnlib.errors import ChurnError
-from churnlib.params import DataParams
-from churnlib.pipeline.plan import make_plan
+from churnlib.params import DataParams, LineageParams
+from churnlib.pipeline.plan import make_plan, read_params
 from churnlib.results import DataResult, FinalizeResult, LineageResult, SearchResult, read_result
 from churnlib.tracking.connection import connect
 from churnlib.tracking.trace import trace
@@ -183,9 +183,9 @@ def test_E7_E20_a_later_table_is_held_to_the_expected_schema(own: Project) -> No
 
 def broken_links(project: Project) -> list[str]:
     """The links that differ now, but for the frozen record, which names each again."""
-    client = connect(project.root)
-    named = {"model_name": "telecom-churn-predictor", "experiment": "telecom-churn-xgb-v3"}
-    chain = trace(client, project.root, alias="champion", **named)
+    params = read_params(project.root, "telecom", "lineage")
+    assert isinstance(params, LineageParams)
+    chain = trace(connect(project.root), project.root, params)
     return [link.name for link in chain.links if link.status == "differs" and link.name != "evidence"]
 
 
@@ -251,6 +251,6 @@ def test_a_broken_link_fails_the_lineage_notebook_with_status_4(own: Project) ->
         / "test_predictions.csv"
     )
     with altered(predictions, b"0.", b"0.0"):
-        done = own.main("run", "--study", "telecom")
+        done = own.main("lineage", "--study", "telecom")
     assert done.returncode == 4
-    assert "CHURN-E410: 2 broken links in the champion's lineage, version 1 of telecom" in done.stderr
+    assert "CHURN-E410: 2 broken links in the lineage of version 1 of telecom" in done.stderr

@@ -11,19 +11,21 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from churnlib import commands
 from churnlib.errors import IntegrityError
-from churnlib.params import RegistryParams
-from churnlib.results import FinalizeResult, LinkRecord, read_result
+from churnlib.params import LineageParams, RegistryParams
+from churnlib.pipeline.plan import read_params
+from churnlib.results import FinalizeResult, Lineage, LinkRecord, read_result
 from churnlib.tracking import promotion
 from churnlib.tracking.aliases import View
 from churnlib.tracking.connection import connect
 from churnlib.tracking.ledger import TEXT
-from churnlib.tracking.trace import Trace, trace
+from churnlib.tracking.trace import trace
 from tests.conftest import QUICK, Project
 from tests.system.ledger_world import put
 
@@ -56,9 +58,9 @@ class World:
         with contextlib.closing(sqlite3.connect(self.project.root / "mlflow.db")) as database, database:
             assert database.execute(statement, values).rowcount == 1
 
-    def trace(self) -> Trace:
+    def trace(self) -> Lineage:
         root = self.project.root
-        return trace(self.client, root, model_name=MODEL, alias="champion", experiment=EXPERIMENT)
+        return trace(self.client, root, lineage_params(root))
 
     def broken(self) -> dict[str, str]:
         """The lineage's links that differ, and what they say; it is still version 1's."""
@@ -86,6 +88,11 @@ class World:
 
     def event(self, number: int) -> str:
         return self.client.get_model_version(LEDGER, str(number)).tags[TEXT]
+
+
+def lineage_params(root: Path, **changes: Any) -> LineageParams:
+    usual = read_params(root, "streamflow", "lineage").model_dump()
+    return LineageParams.check({**usual, **changes}, where="the question")
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +174,7 @@ def test_D14_a_parameter_that_was_edited_in_the_database_is_named(world: World) 
     broken = world.broken()
     assert broken == {"evidence": line, "child": "max_depth: recorded 2, found 99"}
     assert world.audit() == {"version 1, evidence": [line]}
-    assert world.trace().parameters["max_depth"] == "2"  # the report tells what was registered
+    assert world.trace().hyperparameters["max_depth"] == "2"  # the report tells what was registered
 
 
 @pytest.mark.parametrize("role", ["data", "search", "child", "final"])
@@ -183,11 +190,11 @@ def test_D14_an_edited_tag_of_any_run_is_named(world: World, role: str) -> None:
 def test_the_lineage_notebook_fails_with_status_4_and_the_names(world: World) -> None:
     world.client.log_metric(world.finalize.run_id, "test_auc", 0.99)
     world.client.delete_registered_model_alias(MODEL, "champion")
-    done = world.project.main("run", "--phase", "lineage")
+    done = world.project.main("lineage")
     assert done.returncode == 4
     assert (
-        f"CHURN-E410: 3 broken links in the champion's lineage, version 1 of {MODEL}: alias, evidence, "
-        "metrics; do not deploy version 1 (alias: the alias champion names nobody, the ledger says version 1"
+        f"CHURN-E410: 3 broken links in the lineage of version 1 of {MODEL}: alias, evidence, metrics; "
+        "do not deploy version 1\n  alias: the alias champion names nobody, the ledger says version 1"
     ) in done.stderr
 
 
@@ -371,10 +378,13 @@ def test_a_registered_result_that_is_not_there_is_named(world: World, altered: b
         path.write_bytes(path.read_bytes() + b" ")
     else:
         path.unlink()
-    with pytest.raises(IntegrityError, match=rf"E4(11|24): objects/{name}"):
-        world.trace()
+    broken = world.broken()  # the final run holds the same result
+    assert set(broken) == {"evidence"} and f"objects/{name}" in broken["evidence"]
     found = world.audit()
     assert set(found) == {"version 1, result"} and name in found["version 1, result"][0]
+    (world.artifacts / world.finalize.run_id / "artifacts" / "result.json").unlink()
+    with pytest.raises(IntegrityError, match=rf"E4(11|24): objects/{name}"):
+        world.trace()
 
 
 def test_frozen_evidence_that_is_gone_is_named_and_stops_nothing(world: World) -> None:
@@ -387,9 +397,9 @@ def test_frozen_evidence_that_is_gone_is_named_and_stops_nothing(world: World) -
 
 
 def test_nobody_as_champion_stops_the_lineage_and_is_no_finding(world: World) -> None:
-    params = {"model_name": "another", "alias": "champion", "experiment": EXPERIMENT}
+    params = lineage_params(world.project.root, model_name="another")
     with pytest.raises(IntegrityError, match="E408: nobody is champion of 'another' by its ledger; run"):
-        trace(world.client, world.project.root, **params)
+        trace(world.client, world.project.root, params)
     world.project.edit("streamflow", "registry", model_name="another")
     try:
         assert world.audit() == {}
@@ -447,12 +457,12 @@ def test_everything_at_once_is_named_at_once(world: World) -> None:
 
 
 def test_the_links_are_drawn_and_told_whatever_is_broken(world: World) -> None:
-    from churnlib import lineage, narrate
+    from churnlib import lineage, narrate_lineage
 
     world.client.delete_run(world.finalize.run_id)
     chain = world.trace()
     titles = [link.title for link in chain.links if link.status == "differs"]
-    text = narrate.lineage_verdict("champion", chain.version, chain.finalize, chain.links)
+    text = narrate_lineage.verdict(chain)
     assert f"({', '.join(titles)}): do not deploy version 1**" in text
     drawn = {item.get_text() for axes in lineage.picture(chain.links).axes for item in axes.texts}
     assert {link.title for link in chain.links if isinstance(link, LinkRecord)} <= drawn

@@ -13,6 +13,7 @@ import yaml
 
 from churnlib.data.schema import Schema, infer
 from churnlib.gate.checks import Check, Compared, Rules, Validation
+from churnlib.ledger.records import ProofRecord, ReignRecord
 from churnlib.models.features import encode_splits
 from churnlib.models.xgb import Encoded, Fitted, fit
 from churnlib.results import (
@@ -229,16 +230,40 @@ def registry_result(**changes: Any) -> RegistryResult:
     return RegistryResult(**{**fields, **changes})
 
 
-def lineage_result(*links: LinkRecord) -> LineageResult:
-    """The lineage of version 4 with these links."""
-    return LineageResult(
-        study="planted",
-        experiment="planted",
-        run_id="7" * 32,
-        parameters={},
-        model_name="predictor",
-        alias="champion",
-        version=4,
-        finalize=finalize_result(),
-        links=list(links),
-    )
+def lineage_result(*links: LinkRecord, **changes: Any) -> LineageResult:
+    """The lineage of version 4, champion since August 20, with these links."""
+    fields: dict[str, Any] = {
+        "study": "planted",
+        "experiment": "planted",
+        "run_id": "7" * 32,
+        "parameters": {},
+        "model_name": "predictor",
+        "alias": "champion",
+        "version": 4,
+        "asked": "champion",
+        "moment": None,
+        "champion": 4,
+        "role": "champion since 2026-08-20 14:00 UTC",
+        "reigns": [ReignRecord(since="2026-08-20T14:00:00.000+00:00", until=None, event=12)],
+        "validation": "passed",
+        "compared_with": 3,
+        "approved_by": "anna",
+        "approval_reason": "better on every segment",
+        "events": [],
+        "proofs": [],
+        "finalize": finalize_result(),
+        "test_auc_interval": (0.7123, 0.8101),
+        "hyperparameters": {"max_depth": "4", "gamma": "0"},
+        "origin": {"git_commit": "4f2c1aa9" * 5, "python_version": "3.12.3"},
+        "openings": ["final-best"],
+        "links": list(links),
+    }
+    return LineageResult(**{**fields, **changes})
+
+
+def reproduction(
+    mode: str = "fresh", outcome: str = "passed", first: str = "", event: int = 15
+) -> ProofRecord:
+    """A reproduction of version 4, on November 20."""
+    made: dict[str, Any] = {"mode": mode, "outcome": outcome, "first": first, "event": event, "who": "ben"}
+    return ProofRecord(**made, certificate="c" * 64, time="2026-11-20T09:30:00.000+00:00")

@@ -33,7 +33,7 @@ def test_the_answer_counts_each_status() -> None:
     said = chain(LINKS).texts[1].get_text()
     assert "✓ 3 recomputed and equal" in said
     assert "– 1 on record, not recomputed" in said
-    assert "✗ 1 differs from the record" in said
+    assert "✗ 1 different from the record" in said
 
 
 def test_main_nodes_stand_in_one_column_and_side_nodes_beside_the_one_before_them() -> None:
@@ -58,3 +58,25 @@ def test_details_are_kept_whole_over_several_lines() -> None:
     assert " ".join(text.get_text() for text in figure.axes[0].texts).endswith(detail)
     narrow = chain([LINKS[0], Node("winning child", "xgb-01", detail, "equal", side=True)])
     assert " ".join(text.get_text() for text in narrow.axes[0].texts).endswith(detail)
+
+
+def test_no_text_leaves_its_box() -> None:
+    details = ["what it named then is only known from the ledger; " * 4, "i" * 300, "W" * 300, "ab " * 99]
+    links = [
+        Node("a name", "A title " * 9, text, "equal", side=bool(i % 2)) for i, text in enumerate(details)
+    ]
+    figure = chain(links)
+    figure.draw_without_rendering()
+    frames = [box.get_window_extent() for box in boxes(figure)]
+    for text in figure.axes[0].texts:
+        extent = text.get_window_extent()
+        if text.get_text():
+            assert any(f.x0 <= extent.x0 and extent.x1 <= f.x1 and f.y0 <= extent.y0 for f in frames)
+
+
+def test_side_nodes_of_two_main_nodes_never_stand_beside_each_other() -> None:
+    first, *beside, last, _ = boxes(
+        chain([LINKS[0], *LINKS[2:4] * 3, LINKS[1], LINKS[2]]),
+    )
+    assert last.get_x() == first.get_x()
+    assert last.get_y() > max(box.get_y() + box.get_height() for box in beside)

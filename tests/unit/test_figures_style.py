@@ -57,7 +57,8 @@ def test_the_same_result_gives_the_same_bytes() -> None:
 
 def test_figures_do_not_need_pyplot() -> None:
     code = (
-        "import sys; from churnlib.figures import data, final, lineage, registry, search; "
+        "import sys; "
+        "from churnlib.figures import champions, compare, data, final, lineage, registry, search; "
         "final.confusion(__import__('numpy').eye(2)).png(); print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from churnlib.ledger.event import START, Draft, Event, Kind, parse
-from churnlib.ledger.replay import Stored, as_of, replay
+from churnlib.ledger.replay import Stored, as_of, continued, replay
 from tests.unit.ledger_chain import Chain, chain_of, previous_of, whole_life
 
 HOUR = 3_600_000
@@ -112,6 +114,47 @@ def test_as_of_counts_the_event_of_that_very_millisecond() -> None:
     assert as_of(chain.read(), chain.clock - 1).state.champion is None
 
 
+def with_voids() -> Chain:
+    """A whole life, with an event of somebody who came late, and a clock that was set back."""
+    chain = whole_life()
+    chain.clock -= 5_000
+    chain.add("registered", 4, previous=previous_of(chain.stored[2]))
+    chain.add("registered", 5)
+    return chain
+
+
+def test_the_ledger_as_of_any_moment_is_the_replay_of_what_had_happened_by_then() -> None:
+    chain = with_voids()
+    assert chain.voids()
+    for moment in range(chain.stored[0].time - 500, chain.clock + 20_000, 500):
+        known = len(as_of(chain.read(), moment).entries)
+        assert as_of(chain.read(), moment) == replay(chain.stored[:known])
+
+
+def test_a_ledger_that_was_tampered_with_has_its_faults_in_the_past_too() -> None:
+    chain = whole_life()
+    stored = [item for item in chain.stored if item.number != 5]
+    past = as_of(replay(stored), chain.stored[8].time)
+    assert past.faults[0] == "event 5 is missing: it was deleted"
+    assert [entry.number for entry in past.entries] == [1, 2, 3, 4, 6, 7, 8, 9]
+
+
+def test_a_ledger_read_on_is_the_ledger_read_whole_and_leaves_the_shorter_one_as_it_was() -> None:
+    stored = with_voids().stored
+    for cut in range(len(stored) + 1):
+        before = replay(stored[:cut])
+        assert continued(before, stored[cut:]) == replay(stored)
+        assert before == replay(stored[:cut])
+
+
+def test_what_is_wrong_with_a_later_event_is_found_on_reading_on() -> None:
+    stored = whole_life().stored
+    before = replay(stored[:10])
+    assert continued(before, stored[11:]).faults[0] == "event 11 is missing: it was deleted"
+    altered_event = replace(stored[10], text=stored[10].text.replace("anna", "eve"))
+    assert "event 11 was altered" in continued(before, [altered_event]).faults[0]
+
+
 def test_bytes_that_are_not_unicode_in_a_reason_do_not_make_an_unreadable_event() -> None:
     """As they come from a command line in another encoding."""
     draft = Draft(kind="rejected", who="ren\udce9", why="d\udce9faut", version=1, evidence={"a": "\udce9"})
@@ -127,7 +170,7 @@ def test_an_event_in_any_language_is_read_back_as_it_was_written() -> None:
 
 
 def test_ten_thousand_events_are_replayed() -> None:
-    """Takes about two seconds; quadratic work would take minutes, and be noticed."""
+    """Takes less than a second; quadratic work would take many, and be noticed."""
     ledger = replay(long_life(10_000))
     assert not ledger.faults
     assert len(ledger.effective) == 10_000

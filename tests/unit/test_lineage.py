@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from churnlib import lineage
 from churnlib.errors import IntegrityError
+from churnlib.ledger.records import EventRecord
 from churnlib.lineage import TITLES, compare_child, compare_metrics, compare_search, compare_values
 from churnlib.results import LinkRecord
-from churnlib.summary import champion_summary, where_to_read
-from tests.unit.planted import ROOT, finalize_result, lineage_result
+from tests.unit.planted import lineage_result, reproduction
 
 METRICS = {"test_auc": 0.7654321, "test_f1": 0.5}
 SEARCH = pd.DataFrame(
@@ -105,10 +105,11 @@ def test_all_broken_links_are_named() -> None:
     ]
     with pytest.raises(IntegrityError) as caught:
         lineage.require_intact(links, model="predictor", version=4)
-    assert caught.value.message == (
-        "2 broken links in the champion's lineage, version 4 of predictor: data, model; "
-        "do not deploy version 4 (data: train changed; model: gone)"
-    )
+    assert caught.value.message.splitlines() == [
+        "2 broken links in the lineage of version 4 of predictor: data, model; do not deploy version 4",
+        "  data: train changed",
+        "  model: gone",
+    ]
     assert caught.value.code == "E410"
     with pytest.raises(IntegrityError, match="E410: 1 broken link in"):
         lineage.require_intact(links[:2], model="predictor", version=4)
@@ -124,8 +125,15 @@ def test_picture_draws_every_link_in_whatever_order_they_come() -> None:
     assert set(TITLES.values()) <= set(drawn)
     assert {f"planted {number}" for number in range(len(TITLES))} <= set(drawn)
     assert drawn.count("✓") == len(TITLES)
-    order = ["Alias", "Ledger", "Registered version", "Frozen record", "Final run", "Code", "Search"]
-    assert sorted(order, key=drawn.index) == order
+
+
+def test_the_chain_runs_from_the_alias_to_the_source_with_code_and_environment_beside_the_final_run() -> None:
+    drawn = texts(lineage.picture([lineage.equal(name, "") for name in TITLES]))
+    names = [text for text in drawn if text in TITLES]
+    main = ["alias", "version", "final", "child", "search", "data", "source"]
+    assert [name for name in names if name in main] == main
+    beside = names[names.index("final") + 1 : names.index("child")]
+    assert beside == ["metrics", "code", "environment", "notebook"]
 
 
 def test_picture_of_part_of_the_chain_shows_that_part() -> None:
@@ -143,11 +151,15 @@ def test_table_has_one_row_per_link_in_order() -> None:
     }
 
 
-def test_facts_state_candidate_metrics_data_and_every_parameter() -> None:
-    table = lineage.facts(finalize_result(), {"max_depth": "4", "gamma": "0"}, ["final-best"])
-    assert dict(table.to_numpy().tolist()) == {
+def test_facts_state_what_it_is_who_let_it_in_what_proves_it_and_every_parameter() -> None:
+    told = lineage_result(proofs=[reproduction()])
+    assert dict(lineage.facts(told).to_numpy().tolist()) == {
         "candidate": "final-best",
-        "test AUC": "0.7654",
+        "role": "champion since 2026-08-20 14:00 UTC",
+        "validation": "passed, compared with version 3",
+        "approved by": "anna: better on every segment",
+        "proof": "reproduced fresh on 2026-11-20: passed (event 15)",
+        "test AUC": "0.7654 (95% interval 0.7123 to 0.8101)",
         "test average precision": "0.4321",
         "test log loss": "0.5678",
         "test split opened": "once, for final-best",
@@ -159,24 +171,40 @@ def test_facts_state_candidate_metrics_data_and_every_parameter() -> None:
     }
 
 
+def test_facts_of_a_version_that_nobody_judged_say_so() -> None:
+    told = lineage_result(
+        validation="pending", approved_by="", test_auc_interval=None, openings=[], proofs=[]
+    )
+    facts = dict(lineage.facts(told).to_numpy().tolist())
+    assert facts["validation"] == "not validated yet"
+    assert facts["approved by"] == "nobody"
+    assert facts["proof"] == "never reproduced: make reproduce VERSION=4"
+    assert facts["test AUC"] == "0.7654"
+    assert facts["test split opened"] == "never, by the ledger"
+
+
 def test_facts_say_for_whom_the_test_split_was_opened() -> None:
-    facts = dict(lineage.facts(finalize_result(), {}, ["deep", "deeper", "deepest"]).to_numpy().tolist())
+    told = lineage_result(openings=["deep", "deeper", "deepest"])
+    facts = dict(lineage.facts(told).to_numpy().tolist())
     assert facts["test split opened"] == "3 times, for deep, deeper, deepest"
 
 
-def test_summary_counts_what_was_recomputed() -> None:
-    links = (lineage.equal("data", ""), lineage.recorded("code", ""), lineage.equal("model", ""))
-    lines = champion_summary(lineage_result(*links)).splitlines()
-    assert lines == [
-        "champion    predictor@champion = version 4, final-best",
-        "test        AUC 0.7654, average precision 0.4321",
-        "validation  AUC 0.7777",
-        "threshold   0.3125, the largest f1 on validation rows",
-        "data        customers.csv, 100 rows, 0123456789abcdef",
-        "lineage     2 of 3 links recomputed and equal",
+def test_events_are_a_table_of_text_that_names_another_version_where_it_took_its_place() -> None:
+    common = {"champion": "4", "who": "anna", "why": "better"}
+    events = [
+        EventRecord(
+            event="9", time="2026-08-20 13:00", what="test opened: final-best", version="-", **common
+        ),
+        EventRecord(event="12", time="2026-08-20 14:00", what="promoted", version="4", **common),
+        EventRecord(event="15", time="2026-09-01 09:00", what="promoted", version="5", **common),
     ]
-
-
-def test_reports_are_named_from_the_projects_root() -> None:
-    text = where_to_read([ROOT / "build/planted/data/1_data.html"], ROOT)
-    assert text.splitlines()[:2] == ["reports", "  build/planted/data/1_data.html"]
+    table = lineage.events_table(lineage_result(events=events))
+    assert table["what"].tolist() == ["test opened: final-best", "promoted", "promoted (version 5)"]
+    assert table.iloc[1].to_dict() == {
+        "event": "12",
+        "time (UTC)": "2026-08-20 14:00",
+        "what": "promoted",
+        "who": "anna",
+        "why": "better",
+    }
+    assert list(lineage.events_table(lineage_result()).columns) == list(table.columns)

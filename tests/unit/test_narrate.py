@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from nbconvert.filters import markdown2html
 
-from churnlib import lineage, narrate, narrate_registry
+from churnlib import lineage, narrate, narrate_lineage, narrate_registry
 from churnlib.models.candidate import judge
 from churnlib.models.metrics import Interval
-from tests.unit.planted import finalize_result, registry_result
+from tests.unit.planted import finalize_result, lineage_result, registry_result
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -68,7 +68,15 @@ def test_every_sentence_with_a_name_escapes_it() -> None:
             registry_result(model_name=evil, alias=evil, approved_by=evil, approval_reason=evil),
             judge(np.array([0, 1], dtype=np.int8), np.array([0.2, 0.8]), 0.5),
         ),
-        narrate.lineage_verdict(evil, 4, finalize_result(name=evil), [lineage.equal("data", "")]),
+        narrate_lineage.verdict(
+            lineage_result(
+                lineage.equal("data", ""),
+                model_name=evil,
+                finalize=finalize_result(name=evil),
+                approved_by=evil,
+                approval_reason=evil,
+            )
+        ),
     ]
     for sentence in sentences:
         assert "<script" not in str(markdown2html(sentence))
@@ -136,20 +144,3 @@ def test_test_verdict_tells_auc_precision_recall_and_base_rate() -> None:
     text = narrate.test_verdict("final", Interval(0.6729, 0.6581, 0.6873), metrics, 0.198)
     assert "**final has a test AUC of 0.6729** (95% interval 0.6581 to 0.6873)." in text
     assert "34.5% really leave, where picking blindly gives 19.8%; it reaches 67.8% of all" in text
-
-
-def test_lineage_verdict_counts_equal_recorded_and_broken_links() -> None:
-    links = [lineage.equal("data", ""), lineage.equal("model", "")]
-    text = narrate.lineage_verdict("champion", 4, finalize_result(), links)
-    assert text == (
-        "**By the ledger, champion is version 4, final-best, with a test AUC of 0.7654.** "
-        "2 of 2 links were recomputed and are equal."
-    )
-    links += [lineage.recorded("code", ""), lineage.differs("source", "")]
-    text = narrate.lineage_verdict("champion", 4, finalize_result(), links)
-    assert text.endswith(
-        "2 of 4 links were recomputed and are equal; 1 could only be read from the record; "
-        "**1 differs from the record (Source of the data): do not deploy version 4**."
-    )
-    links.append(lineage.differs("alias", ""))
-    assert "**2 differ from" in narrate.lineage_verdict("champion", 4, finalize_result(), links)

@@ -9,7 +9,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from churnlib import provenance
-from churnlib.provenance import collect, commit_exists, file_at, lock_hash, notebook_hash
+from churnlib.provenance import collect, lock_hash, notebook_hash
+from churnlib.repository import commit_exists, file_at
 from churnlib.results import sha256
 
 NOTEBOOK = "notebooks/1_data.ipynb"
@@ -171,20 +172,17 @@ def test_environment_is_json_with_the_packages_that_decide(plain: Path) -> None:
     assert environment["threads"] == provenance.thread_count() >= 1
 
 
-def test_library_hash_covers_names_and_contents_and_no_caches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+def test_library_hash_covers_names_and_contents_and_no_caches(tmp_path: Path) -> None:
     (tmp_path / "templates").mkdir()
     page = tmp_path / "templates/page.html"
     page.write_text("one", encoding="utf-8")
-    first = provenance.library_hash()
+    first = provenance.library_hash(tmp_path)
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__/page.pyc").write_bytes(b"cache")
-    assert provenance.library_hash() == first
+    assert provenance.library_hash(tmp_path) == first
     page.write_text("two", encoding="utf-8")
-    second = provenance.library_hash()
+    second = provenance.library_hash(tmp_path)
     renamed = page.rename(tmp_path / "templates/other.html")
-    third = provenance.library_hash()
+    third = provenance.library_hash(tmp_path)
     renamed.write_text("one", encoding="utf-8")
-    assert len({first, second, third, provenance.library_hash()}) == 4
+    assert len({first, second, third, provenance.library_hash(tmp_path)}) == 4

@@ -131,6 +131,21 @@ def test_test_split_is_read_only_under_an_opening_of_it_that_waits_for_its_resul
         store.open_test(root, result_of(stored), opening_of(stored.fingerprint, result="a" * 64))
 
 
+def test_the_test_split_is_read_again_for_the_very_candidate_whose_result_is_on_record(
+    root: Path, stored: SplitRecord
+) -> None:
+    judged = opening_of(stored.fingerprint, result="a" * 64)
+    again = store.reopen_test(root, result_of(stored), judged, "c" * 64)
+    assert fingerprint(again) == stored.fingerprint
+    for opening, candidate in (
+        (judged, "d" * 64),
+        (opening_of(stored.fingerprint), "c" * 64),
+        (opening_of("f" * 64, result="a" * 64), "c" * 64),
+    ):
+        with pytest.raises(ParameterError, match=r"E213: test split .* is read again only for a candidate"):
+            store.reopen_test(root, result_of(stored), opening, candidate)
+
+
 def test_project_is_found_from_a_folder_below_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     below = root / "notebooks/deeper"
     below.mkdir()

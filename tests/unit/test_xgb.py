@@ -11,7 +11,7 @@ import xgboost
 
 from churnlib.models.features import encoder_for, labels_of
 from churnlib.models.scorer import Scorer
-from churnlib.models.xgb import Fitted, fit, importance
+from churnlib.models.xgb import Fitted, fit, importance, promise
 from churnlib.results import sha256
 from tests.unit.planted import ROOT, SETTINGS, planted_encoded, planted_fitted, planted_schema, planted_table
 
@@ -125,3 +125,24 @@ def test_features_and_labels_follow_the_schema() -> None:
     assert labels_of(table, planted_schema()).tolist() == table["churned"].tolist()
     assert planted_encoded().train.shape == (400, 5)
     assert np.isnan(planted_encoded().train[0, 2])  # an empty flag
+
+
+def test_the_usual_settings_promise_equal_bytes_beforehand() -> None:
+    assert promise(planted_fitted().parameters).same_bytes
+    assert promise({"tree_method": "hist"}) == promise({})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"booster": "gblinear"}, "booster gblinear"),
+        ({"booster": "dart"}, "booster dart"),
+        ({"device": "cuda:0"}, "device cuda:0"),
+        ({"tree_method": "approx"}, "tree_method approx"),
+        ({"sampling_method": "gradient_based"}, "sampling_method gradient_based"),
+    ],
+)
+def test_what_was_not_measured_promises_nothing_and_says_why(changes: dict[str, Any], reason: str) -> None:
+    found = promise(planted_fitted().parameters | changes)
+    assert not found.same_bytes
+    assert found.reason.startswith(reason)

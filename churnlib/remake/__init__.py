@@ -1,0 +1,1 @@
+"""A model made again as it was made the first time: recorded code, environment and notebooks."""
