@@ -135,7 +135,6 @@ def _require_installed(done: subprocess.CompletedProcess[str], lock: Path) -> No
 
 def _said(done: subprocess.CompletedProcess[str]) -> str:
     """What a program complained of, in one line: uv's error with its cause, or Python's last line."""
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    errors = [number for number, line in enumerate(lines) if line.startswith("error:")]
-    shown = lines[errors[0] : errors[0] + 2] if errors else lines[-1:]
-    return " ".join(shown)[:300] or f"status {done.returncode}"
+    paragraphs = (part for part in done.stderr.split("\n\n") if part.lstrip().startswith("error:"))
+    shown = next(paragraphs, "").split() or done.stderr.strip().splitlines()[-1:]
+    return " ".join(shown)[:400] or f"status {done.returncode}"

@@ -21,7 +21,7 @@ def table(rows: int = 4) -> pd.DataFrame:
 def changed(row: int, **cells: object) -> pd.DataFrame:
     other = table().astype(dict.fromkeys(cells, object))
     for name, value in cells.items():
-        other.loc[row, name] = value
+        other.loc[row, str(name)] = value  # type: ignore[assignment, call-overload]
     return other.astype({name: table()[name].dtype for name in cells})
 
 
@@ -82,12 +82,12 @@ def test_booleans_dates_and_categories_are_compared_too() -> None:
     one = pd.DataFrame(
         {
             "flag": pd.array([True, None], dtype="boolean"),
-            "day": pd.to_datetime(["2026-01-01", None]),
+            "day": pd.to_datetime(pd.Series(["2026-01-01", None])),
             "kind": pd.Categorical(["a", None]),
         }
     )
     other = one.assign(
-        flag=pd.array([False, None], dtype="boolean"), day=pd.to_datetime(["2026-01-02", None])
+        flag=pd.array([False, None], dtype="boolean"), day=pd.to_datetime(pd.Series(["2026-01-02", None]))
     )
     assert difference(one, one.copy()).columns == {}
     assert difference(one, other).columns == {"flag": 1, "day": 1}
