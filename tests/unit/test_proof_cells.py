@@ -21,7 +21,7 @@ def table(rows: int = 4) -> pd.DataFrame:
 def changed(row: int, **cells: object) -> pd.DataFrame:
     other = table().astype(dict.fromkeys(cells, object))
     for name, value in cells.items():
-        other.loc[row, str(name)] = value  # type: ignore[assignment, call-overload]
+        other.loc[row, str(name)] = value  # type: ignore[call-overload]
     return other.astype({name: table()[name].dtype for name in cells})
 
 
