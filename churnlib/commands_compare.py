@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import cast
 
 from churnlib import store
-from churnlib.commands_questions import answer, question_verb
+from churnlib.commands_questions import answer, asked_params, question_verb
 from churnlib.compare.answer import CompareResult
-from churnlib.compare.reference import PREVIOUS, parse
 from churnlib.compare.screen import compare_screen
 from churnlib.params import CompareParams
 from churnlib.safenames import as_folder
@@ -31,14 +29,13 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _compare(chosen: argparse.Namespace) -> None:
-    from churnlib.pipeline.plan import read_params
+    from churnlib.tracking.comparing import require_models
+    from churnlib.tracking.connection import connect
 
-    params = cast(CompareParams, read_params(store.project_root(), chosen.study, CompareParams.phase))
     given = {"a": chosen.a or chosen.since, "b": chosen.b}
     asked = {name: text for name, text in given.items() if text}
-    for text in (params.a, params.b, *asked.values()):
-        parse(text, aliases=(params.alias, PREVIOUS))
-    folder = ""
-    if asked:
-        folder = as_folder(f"{asked.get('a', params.a)}-and-{asked.get('b', params.b)}")
+    root = store.project_root()
+    params = asked_params(root, chosen.study, CompareParams, asked)
+    require_models(connect(root), root, params)  # before a kernel starts
+    folder = as_folder(f"{params.a}-and-{params.b}") if asked else ""
     answer(chosen, CompareResult, asked, folder=folder, screen=compare_screen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from churnlib import store
-from churnlib.commands_questions import answer, question_verb
+from churnlib.commands_questions import answer, asked_params, question_verb
 from churnlib.params import LineageParams
 from churnlib.results import LineageResult
 from churnlib.safenames import as_folder
@@ -22,20 +22,13 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _lineage(chosen: argparse.Namespace) -> None:
-    asked = {"version": chosen.version, "as_of": chosen.as_of}
-    _require_subject(chosen.study, asked)
-    folder = f"version-{chosen.version}" if chosen.version else ""
-    folder = f"as-of-{as_folder(chosen.as_of)}" if chosen.as_of else folder
-    answer(chosen, LineageResult, asked, folder=folder, screen=lineage_screen)
-
-
-def _require_subject(study: str, asked: dict[str, object]) -> None:
-    """Nothing if there is such a version; else what `trace` would raise, before a kernel starts."""
-    from churnlib.pipeline.plan import read_params
     from churnlib.tracking.connection import connect
     from churnlib.tracking.trace import require_subject
 
+    asked = {"version": chosen.version, "as_of": chosen.as_of}
     root = store.project_root()
-    usual = read_params(root, study, LineageParams.phase)
-    params = LineageParams.check({**usual.model_dump(), **asked}, where="the question")
-    require_subject(connect(root), root, params)
+    params = asked_params(root, chosen.study, LineageParams, asked)
+    require_subject(connect(root), root, params)  # before a kernel starts
+    folder = f"version-{chosen.version}" if chosen.version else ""
+    folder = f"as-of-{as_folder(chosen.as_of)}" if chosen.as_of else folder
+    answer(chosen, LineageResult, asked, folder=folder, screen=lineage_screen)

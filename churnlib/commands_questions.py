@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from churnlib import store
+from churnlib.phaseparams import PhaseParams
 from churnlib.results import Result, read_result, to_text
 from churnlib.summary import where_to_read
 
@@ -20,6 +22,14 @@ def question_verb(
     verb.add_argument("--json", action="store_true", help="the whole answer, for another program")
     verb.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="fail a cell that takes longer")
     return verb
+
+
+def asked_params[P: PhaseParams](root: Path, study: str, kind: type[P], asked: Mapping[str, object]) -> P:
+    """The question's parameters as its notebook will get them, checked."""
+    from churnlib.pipeline.plan import read_params
+
+    usual = read_params(root, study, kind.phase)
+    return kind.check({**usual.model_dump(), **asked}, where="the question")
 
 
 def answer[R: Result](

@@ -14,7 +14,7 @@ from churnlib.narrate import escaped
 RANKS = {
     "better": "ranks those who leave better than",
     "worse": "ranks those who leave worse than",
-    "unclear": "cannot be told apart from",
+    "unclear": "cannot be told by its AUC from",
     "equal": "ranks every test subscriber as high as",
 }
 RULE = "approval:"  # who approves where the study's parameters do

@@ -87,13 +87,13 @@ def meaning(certificate: Certificate) -> str:
 
 
 def compared_table(items: Sequence[Compared]) -> pd.DataFrame:
-    """Columns what, status, recorded, found, remark; what differs comes first."""
+    """Columns what, status, value (where it differs: recorded → found), remark; what differs comes first."""
     order = {"differs": 0, "not compared": 1, "equal": 2}
     rows = [
-        (item.name, item.status, *_values(item), item.detail)
+        (item.name, item.status, _value(item), item.detail)
         for item in sorted(items, key=lambda item: order[item.status])
     ]
-    return pd.DataFrame(rows, columns=["what", "status", "recorded", "found", "remark"])
+    return pd.DataFrame(rows, columns=["what", "status", "value", "remark"])
 
 
 def recipe_table(recipe: Recipe | None, lost: str) -> pd.DataFrame:
@@ -145,19 +145,18 @@ def screen(result: ReproduceResult) -> str:
 
 
 def _line(item: Compared) -> str:
-    recorded, found = _values(item)
-    return (
-        f"{item.name}: {item.detail}" if item.detail else f"{item.name}: {recorded} recorded, {found} found"
-    )
+    if item.detail:
+        return f"{item.name}: {item.detail}"
+    recorded, found = apart(item.expected, item.found)
+    return f"{item.name}: {recorded} recorded, {found} found"
 
 
-def _values(item: Compared) -> tuple[str, str]:
-    """Both values, hashes in short; equal ones once."""
+def _value(item: Compared) -> str:
+    """What is on record, hashes in short; where something else was found, both."""
     if item.status == "differs":
-        return apart(item.expected, item.found)
+        return " → ".join(apart(item.expected, item.found))
     whole = not item.expected or " " in item.expected
-    recorded = item.expected if whole else apart(item.expected, "")[0]
-    return recorded, "the same" if item.status == "equal" else item.found
+    return item.expected if whole else apart(item.expected, "")[0]
 
 
 def _listed(lines: Sequence[str]) -> str:

@@ -32,8 +32,9 @@ def _entries(root: Path, study: str) -> list[Entry]:
     for phase, kind in NOTEBOOKS.items():
         folder = root / "build" / study / phase
         answers = sorted({path.parent for path in folder.glob("*/manifest.json")})
-        for place in (folder, *answers):
-            found += _entries_in(root, study, phase, place, kind.notebook)
+        found += _entries_in(root, study, phase, folder, kind.notebook)
+        for place in answers:
+            found += _entries_in(root, study, f"{phase}, {place.name}", place, kind.notebook)
     return found
 
 

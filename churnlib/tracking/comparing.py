@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -12,7 +13,7 @@ from mlflow import MlflowClient
 from churnlib.compare import drift as drifting
 from churnlib.compare.code import whole_diff
 from churnlib.compare.pair import Pair, common_rows
-from churnlib.compare.reference import PREVIOUS, choose, parse
+from churnlib.compare.reference import PREVIOUS, Chosen, choose, parse
 from churnlib.compare.scores import Predictions, Scores, scores
 from churnlib.compare.side import Side
 from churnlib.compare.timeline import Classes, classes_of, timeline
@@ -43,7 +44,26 @@ def compare(here: Session, params: CompareParams) -> Pair:
     was tampered with, E411 or E424 where a registered result is gone or was changed, E427 for test rows
     that only seem to be the same. All else that cannot be read is a gap.
     """
-    return _Comparing(here, params, time.time_ns() // 1_000_000).pair()
+    return _Comparing(here, params, _now()).pair()
+
+
+def require_models(client: MlflowClient, root: Path, params: CompareParams) -> None:
+    """Nothing if the ledger knows whom the parameters name; else what `compare` would raise of that."""
+    _chosen(_ledger(client, root, params), params, _now())
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _ledger(client: MlflowClient, root: Path, params: CompareParams) -> Ledger:
+    return open_book(client, root, model_name=params.model_name, experiment=params.experiment).sound()
+
+
+def _chosen(ledger: Ledger, params: CompareParams, now: int) -> list[Chosen]:
+    """Both models, each text read before the ledger is asked for any."""
+    named = [parse(text, aliases=(params.alias, PREVIOUS)) for text in (params.a, params.b)]
+    return [choose(item, ledger, now=now) for item in named]
 
 
 @dataclass
@@ -56,12 +76,9 @@ class _Comparing:
 
     def pair(self) -> Pair:
         here, params = self.here, self.params
-        aliases = (params.alias, PREVIOUS)
-        asked = [parse(text, aliases=aliases) for text in (params.a, params.b)]
-        book = open_book(here.client, here.root, model_name=params.model_name, experiment=params.experiment)
-        ledger = book.sound()
+        ledger = _ledger(here.client, here.root, params)
+        chosen = _chosen(ledger, params, self.now)
         experiment = experiment_id(here.client, params.experiment, here.root)
-        chosen = [choose(item, ledger, now=self.now) for item in asked]
         a, b = (Reader(here.client, here.root, experiment, item).side() for item in chosen)
         a, b = (
             replace(one, as_incumbent=on_rows_of(here.client, one, other)) for one, other in ((a, b), (b, a))
