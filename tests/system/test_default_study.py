@@ -1,4 +1,4 @@
-"""The default study as it stands in params/, run twice by the command line in two clean projects."""
+"""The default study as it stands in params/: run, verified, its champion reproduced from the record alone."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from churnlib.results import (
     SearchResult,
     read_result,
 )
+from churnlib.verify.records import Verification
 from tests.conftest import PHASES, Project
 
 # Measured with the locked versions; in the order of the configurations in params/streamflow/search.yml.
@@ -43,19 +44,10 @@ def ran(
     tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Path], Project]
 ) -> tuple[Project, str]:
     """The project after one run, and what the run printed."""
-    project = new_project(tmp_path_factory.mktemp("one") / "clone")
+    project = new_project(tmp_path_factory.mktemp("one") / "clone with a space")
     done = project.main("run")
     assert done.returncode == 0, done.stderr[-3000:]
     return project, done.stdout
-
-
-@pytest.fixture(scope="module")
-def again(tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Path], Project]) -> Project:
-    """Another clean project after a forced run."""
-    project = new_project(tmp_path_factory.mktemp("two") / "clone with a space")
-    done = project.churnlib("run", "--force", timeout=600)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return project
 
 
 def result[R: (DataResult, SearchResult, FinalizeResult, RegistryResult, LineageResult)](
@@ -203,25 +195,6 @@ def test_second_run_skips_what_is_unchanged_and_registers_nothing(ran: tuple[Pro
     assert len(client_of(project).search_model_versions("name = 'streamflow-churn-predictor'")) == 1
 
 
-def test_two_clean_projects_give_the_same_data_boosters_metrics_and_predictions(
-    ran: tuple[Project, str], again: Project
-) -> None:
-    one, two = ran[0], again
-    assert result(one, DataResult).fingerprint == result(two, DataResult).fingerprint
-    splits = [
-        {name: split.fingerprint for name, split in result(p, DataResult).splits.items()} for p in (one, two)
-    ]
-    assert splits[0] == splits[1]
-    boosters = [[child.booster_sha256 for child in result(p, SearchResult).children] for p in (one, two)]
-    assert boosters[0] == boosters[1] and len(set(boosters[0])) == 12
-    finals = [result(p, FinalizeResult) for p in (one, two)]
-    assert finals[0].booster_sha256 == finals[1].booster_sha256
-    assert finals[0].val_metrics == finals[1].val_metrics and finals[0].test_metrics == finals[1].test_metrics
-    assert finals[0].threshold == finals[1].threshold
-    assert finals[0].test_predictions_sha256 == finals[1].test_predictions_sha256
-    assert finals[0].sample_predictions_sha256 == finals[1].sample_predictions_sha256
-
-
 def test_model_holds_no_pickle_and_scores_without_the_project(
     ran: tuple[Project, str], tmp_path: Path
 ) -> None:
@@ -252,3 +225,39 @@ def test_test_predictions_are_the_recorded_metrics(ran: tuple[Project, str]) -> 
         finalize.test_metrics["test_auc"]
     )
     assert np.array_equal(table["y_pred"], table["y_proba"] >= finalize.threshold)
+
+
+def test_every_declared_output_is_equal_when_the_notebooks_are_run_again(ran: tuple[Project, str]) -> None:
+    done = ran[0].main("verify", "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = Verification.model_validate_json(done.stdout)
+    assert [score.notebook for score in told.notebooks] == [
+        "1_data.ipynb", "2_search.ipynb", "3_finalize.ipynb", "4_registry.ipynb", "5_lineage.ipynb"
+    ]  # fmt: skip
+    for score in told.notebooks:
+        assert score.outputs_equal == score.outputs > 0 and score.values_equal == score.values, score.notebook
+        assert score.incomparable == 0, score.notebook
+
+
+def test_D10_the_champion_is_reproduced_from_the_store_the_artifacts_and_git_alone(
+    ran: tuple[Project, str], tmp_path: Path
+) -> None:
+    """Last: all else that the run left is taken away, and a fresh environment is made from the lock."""
+    project, finalize = ran[0], result(ran[0], FinalizeResult)
+    (project.root / "build").rename(tmp_path / "build")
+    left = {path.name for path in project.root.iterdir()} - {".git", "mlflow.db", "mlartifacts"}
+    assert left - set(project.git("ls-tree", "--name-only", "HEAD").splitlines()) <= {".mlflow.db.lock"}
+    before = json.loads(project.main("history", "--json").stdout)
+    done = project.main("reproduce", "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    certificate = json.loads(done.stdout)["certificate"]
+    outputs = {item["name"]: item for item in certificate["outputs"]}
+    assert certificate["outcome"] == "passed" and certificate["asked"]["mode"] == "fresh"
+    assert outputs["final booster"]["found"] == finalize.booster_sha256
+    assert outputs["test predictions"]["found"] == "7,500 of 7,500 equal"
+    assert {item["status"] for item in certificate["outputs"]} == {"equal"}
+    assert {item["status"] for item in certificate["inputs"]} == {"equal"}
+    (event,) = json.loads(project.main("history", "--json").stdout)[len(before) :]
+    assert (event["kind"], event["version"], event["outcome"]) == ("reproduced", 1, "passed")
+    version = client_of(project).get_model_version("streamflow-churn-predictor", "1")
+    assert version.tags["reproduction"] == f"passed (fresh, event {event['event']})"
