@@ -53,7 +53,9 @@ def test_the_number_and_its_interval_in_the_sentence_are_those_of_the_scores() -
 def test_a_difference_that_chance_explains_is_no_progress() -> None:
     found = result(pair(side(1), side(2, skill=1.0, predictions=jittered())))
     assert found.outcome == "unclear"
-    assert "cannot be told by its AUC from" in plain(found) and "chance alone can explain that" in plain(found)
+    assert "cannot be told by its AUC from" in plain(found) and "chance alone can explain that" in plain(
+        found
+    )
     assert "Do not call this progress or decline" in conclusion(found)
 
 
