@@ -201,7 +201,7 @@ def plant(world: World, monkeypatch: pytest.MonkeyPatch, package: str, version: 
 
 
 def test_a_version_that_the_ledger_does_not_know_is_refused(world: World) -> None:
-    with pytest.raises(ParameterError, match="E221: version 7 of"):
+    with pytest.raises(ParameterError, match="E221: version 7 is not on the ledger; known: 1"):
         world.reproduce(version=7)
 
 

@@ -19,7 +19,8 @@ from churnlib.errors import (
 )
 from tests.unit.planted import ROOT
 
-STATUS = {cls.__name__: cls.exit_status for cls in ChurnError.__subclasses__() if cls is not Findings}
+KINDS = (cls for cls in ChurnError.__subclasses__() if cls.__module__ == errors.__name__)
+STATUS = {cls.__name__: cls.exit_status for cls in KINDS if cls is not Findings}
 
 
 def raised_in_the_library() -> Iterator[tuple[str, str]]:

@@ -94,6 +94,10 @@ def test_new_code_is_in_the_diff_and_new_data_is_not(clean: Path) -> None:
 def test_diff_applied_to_the_commit_gives_the_tree_that_ran(clean: Path, tmp_path: Path) -> None:
     git(clean, "config", "color.ui", "always")
     git(clean, "config", "diff.external", "false")
+    (clean / "picture.png").write_bytes(b"\x89PNG\0\xff one")
+    git(clean, "add", "picture.png")
+    git(clean, "commit", "-q", "-m", "A picture")
+    (clean / "picture.png").write_bytes(b"\x89PNG\0\xfe two")
     (clean / "code.py").write_text("one = 2\n", encoding="utf-8")
     (clean / "new.py").write_text("added = True\n", encoding="utf-8")
     patch = tmp_path / "uncommitted.diff"
@@ -101,7 +105,7 @@ def test_diff_applied_to_the_commit_gives_the_tree_that_ran(clean: Path, tmp_pat
     again = tmp_path / "again"
     git(clean, "worktree", "add", "-q", str(again), "HEAD")
     git(again, "apply", str(patch))
-    for name in ("code.py", "new.py"):
+    for name in ("code.py", "new.py", "picture.png"):
         assert (again / name).read_bytes() == (clean / name).read_bytes()
 
 
