@@ -111,7 +111,9 @@ def thread_count() -> int:
 @functools.cache
 def environment() -> dict[str, object]:
     """Python, machine, and the version of every installed package, names in small letters."""
-    packages = {item.name.lower(): item.version for item in importlib.metadata.distributions()}
+    packages: dict[str, str] = {}
+    for item in importlib.metadata.distributions():
+        packages.setdefault(item.name.lower(), item.version)  # of two, the first is what is imported
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),

@@ -176,6 +176,17 @@ def test_environment_is_json_with_the_packages_that_decide(plain: Path) -> None:
     assert environment["threads"] == provenance.thread_count() >= 1
 
 
+def test_of_a_package_that_is_there_twice_the_one_that_is_imported_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "first" / "xgboost-0.0.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: xgboost\nVersion: 0.0.1\n")
+    monkeypatch.syspath_prepend(str(info.parent))
+    packages = provenance.environment.__wrapped__()["packages"]
+    assert isinstance(packages, dict) and packages["xgboost"] == "0.0.1"
+
+
 def test_library_hash_covers_names_and_contents_and_no_caches(tmp_path: Path) -> None:
     (tmp_path / "templates").mkdir()
     page = tmp_path / "templates/page.html"
