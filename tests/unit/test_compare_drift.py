@@ -89,6 +89,20 @@ def test_what_a_small_table_cannot_tell_from_chance_says_so() -> None:
     assert found["effect"] > 0.1 and found["word"] == "chance"
 
 
+@pytest.mark.parametrize(
+    ("per_mille", "word"),
+    [(49, "none"), (51, "small"), (99, "small"), (101, "moderate"), (249, "moderate"), (251, "large")],
+)
+def test_the_word_names_the_effect_by_its_stated_thresholds(per_mille: int, word: str) -> None:
+    rows = 20_000
+    moved = rows * per_mille // 1000
+    first = table(rows=rows, plan=np.repeat(["a", "b"], rows // 2))
+    other = table(rows=rows, plan=np.repeat(["a", "b"], [rows // 2 - moved, rows // 2 + moved]))
+    found = measured(first, other).iloc[0]
+    assert found.name == "plan" and found["effect"] == pytest.approx(per_mille / 1000)
+    assert found["word"] == word
+
+
 def test_in_a_large_table_the_word_follows_the_effect_and_not_the_p_value() -> None:
     a, b = table(rows=200_000), table(1, rows=200_000)
     found = measured(a, b.assign(hours=b["hours"] + 0.15)).loc["hours"]
