@@ -40,7 +40,7 @@ def compare_packages(recorded: Mapping[str, str], found: Mapping[str, str]) -> l
         for name in names
         if recorded.get(name) != found.get(name)
     ]
-    return differing or [same("environment", "packages", f"{len(recorded)} of the same versions")]
+    return differing or [same("environment", "packages", f"{len(names)} of the same versions")]
 
 
 def compare_hardware(recorded: Machine, found: Machine) -> list[Compared]:

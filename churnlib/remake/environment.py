@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import churnlib
 from churnlib.errors import InfrastructureError
-from churnlib.proof.items import Compared, other
-from churnlib.proof.machines import compare_machines
+from churnlib.proof.items import other
 from churnlib.proof.recipe import Machine
 from churnlib.remake.trail import Halt, Say
 
@@ -96,16 +95,6 @@ def ask(environment: Environment, seen: Mapping[str, str]) -> Machine:
     if done.returncode != 0:
         raise InfrastructureError("E513", f"the fresh environment does not start: {_said(done)}; try again")
     return Machine(**json.loads(done.stdout))
-
-
-def compare(recorded: Machine, found: Machine) -> list[Compared]:
-    """Python, packages and machine; churnlib is not among the packages, it is the clone's own folder."""
-    return compare_machines(_without_churnlib(recorded), _without_churnlib(found))
-
-
-def _without_churnlib(machine: Machine) -> Machine:
-    packages = {name: version for name, version in machine.packages.items() if name != "churnlib"}
-    return replace(machine, packages=packages)
 
 
 def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -13,10 +13,11 @@ from churnlib.atomic import write_text
 from churnlib.errors import InfrastructureError
 from churnlib.execute import run_elsewhere
 from churnlib.proof.items import Compared, Outputs
+from churnlib.proof.machines import compare_machines
 from churnlib.proof.outputs import read_predictions
 from churnlib.proof.recipe import Origin, Recipe
 from churnlib.remake.clone import Clone
-from churnlib.remake.environment import Environment, Maker, ask, compare, variables
+from churnlib.remake.environment import Environment, Maker, ask, variables
 from churnlib.remake.source import borrow, compare_data, lend, source_file
 from churnlib.remake.trail import Halt, Say
 from churnlib.results import to_text
@@ -135,7 +136,8 @@ class Replay:
             made = self._make(self._clone.project / "requirements.lock", folder, self._say)
             self._environments[origin.lock_sha256] = made
             if origin.lock_sha256 == self._recipe.origin("finalize").lock_sha256:
-                self.inputs += compare(self._recipe.environment, ask(made, self._variables(made)))
+                here = ask(made, self._variables(made))
+                self.inputs += compare_machines(self._recipe.environment, here)
 
     def _execute(self, origin: Origin, changes: dict[str, Any]) -> dict[str, Any]:
         """The phase's raw result, from its notebook with the recorded parameters but for `changes`."""

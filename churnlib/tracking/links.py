@@ -65,7 +65,7 @@ class Record:
 
     def model(self) -> LinkRecord:
         """The model is READY, and every file of it has the hash that was registered."""
-        files = model_files(self.finalize.model_id)
+        files = self._files
         found = differences(files, self.finalize.model_files)
         status = str(self.client.get_logged_model(self.finalize.model_id).status)
         if status != "READY":
@@ -76,7 +76,7 @@ class Record:
 
     def final(self) -> LinkRecord:
         """The final run says what it is and which search it came from."""
-        final, finalize = self._final(), self.finalize
+        final, finalize = self._final, self.finalize
         expected = {"purpose": "final_evaluation", "promoted_from_search": finalize.search_run_id}
         found = {name: final.data.tags.get(name, "") for name in expected}
         return lineage.compare_values(
@@ -85,20 +85,20 @@ class Record:
 
     def metrics(self) -> LinkRecord:
         """The final run's test metrics, computed again from its predictions."""
-        final, finalize = self._final(), self.finalize
+        final, finalize = self._final, self.finalize
         if (found := sha256(self._predictions)) != finalize.test_predictions_sha256:
             return lineage.differs(
                 "metrics",
                 f"test_predictions.csv: recorded {finalize.test_predictions_sha256[:16]}…, "
                 f"found {found[:16]}…",
             )
-        again = evaluate(*self._judged(), finalize.threshold)
+        again = evaluate(*self._judged, finalize.threshold)
         return lineage.compare_metrics(final.data.metrics, prefixed(again, "test"))
 
     def child(self) -> LinkRecord:
         """The final run has the winning child's hyperparameters."""
         child = run_record(self.client, self.finalize.best_child_run_id, "winning child").data
-        final = self._final().data
+        final = self._final.data
         return lineage.compare_child(
             hyperparameters(child.params, child.tags),
             hyperparameters(final.params, final.tags),
@@ -125,7 +125,7 @@ class Record:
 
     def schema(self) -> LinkRecord:
         """The model's columns are those of the data."""
-        files = model_files(self.finalize.model_id)
+        files = self._files
         columns = json.loads(files[DESCRIPTION])["columns"]
         content = json.loads(artifact_text(self.client, self.finalize.data.run_id, "data_schema.json"))
         expected = {
@@ -163,7 +163,7 @@ class Record:
 
     def code(self) -> LinkRecord:
         """The notebook as it stands in git at the recorded commit."""
-        tags = self._final().data.tags
+        tags = self._final.data.tags
         commit = tags.get("mlflow.source.git.commit", "")
         if not commit:
             return lineage.recorded(
@@ -188,7 +188,7 @@ class Record:
 
     def environment(self) -> LinkRecord:
         """The lock file of the run, and this machine's."""
-        kept, here = self._final().data.tags.get("lock_sha256", ""), provenance.lock_hash(self.root)
+        kept, here = self._final.data.tags.get("lock_sha256", ""), provenance.lock_hash(self.root)
         if kept == here:
             return lineage.equal("environment", f"requirements.lock {kept[:10]}…, as here")
         return lineage.recorded(
@@ -199,7 +199,7 @@ class Record:
 
     def notebook(self) -> LinkRecord:
         """The executed notebook that is attached has the recorded source."""
-        final = self._final()
+        final = self._final
         name = Path(final.data.tags["mlflow.source.name"]).name
         if not has_artifact(self.client, final.info.run_id, name):
             return lineage.recorded(
@@ -220,8 +220,9 @@ class Record:
         """
         if sha256(self._predictions) != self.finalize.test_predictions_sha256:
             return None
-        return auc_interval(*self._judged(), level=1 - 0.05 / openings)
+        return auc_interval(*self._judged, level=1 - 0.05 / openings)
 
+    @cached_property
     def _judged(self) -> tuple[Labels, Probabilities]:
         table = pd.read_csv(io.BytesIO(self._predictions))
         return table["y_true"].to_numpy("int8"), table["y_proba"].to_numpy()
@@ -230,5 +231,10 @@ class Record:
     def _predictions(self) -> bytes:
         return artifact(self.client, self.finalize.run_id, "test_predictions.csv")
 
+    @cached_property
+    def _files(self) -> dict[str, bytes]:
+        return model_files(self.finalize.model_id)
+
+    @cached_property
     def _final(self) -> Run:
         return run_record(self.client, self.finalize.run_id, "final")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import nbformat
@@ -12,21 +11,9 @@ from churnlib import provenance
 from churnlib.provenance import collect, lock_hash, notebook_hash
 from churnlib.repository import commit_exists, file_at
 from churnlib.results import sha256
+from tests.unit.planted_git import git
 
 NOTEBOOK = "notebooks/1_data.ipynb"
-
-
-def git(root: Path, *arguments: str) -> str:
-    identity = (
-        "-c",
-        "user.name=planted",
-        "-c",
-        "user.email=planted@example.org",
-        "-c",
-        "commit.gpgsign=false",
-    )
-    command = ["git", *identity, "-C", str(root), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def notebook(*sources: str) -> str:

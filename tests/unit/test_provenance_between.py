@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from churnlib.provenance import collect
 from churnlib.repository import commits_between, diff_between, files_between
+from tests.unit.planted_git import git
 
 NOTEBOOK = "notebooks/1_data.ipynb"
-
-
-def git(root: Path, *arguments: str) -> str:
-    identity = (
-        "-c",
-        "user.name=planted",
-        "-c",
-        "user.email=planted@example.org",
-        "-c",
-        "commit.gpgsign=false",
-    )
-    command = ["git", *identity, "-C", str(root), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import pytest
 
 import churnlib
 from churnlib.errors import InfrastructureError
+from churnlib.proof.machines import compare_machines
 from churnlib.proof.recipe import Machine
-from churnlib.remake.environment import Environment, ask, compare, fresh_environment, variables
+from churnlib.remake.environment import Environment, ask, fresh_environment, variables
 from churnlib.remake.trail import Halt
 
 MACHINE = Machine("3.12.1", {"xgboost": "3.4.1", "churnlib": "0.1.0"}, "Linux-6", "x86_64", 2)
@@ -121,7 +122,7 @@ def imported(project: Path, folder: Path) -> Path:
 
 def test_a_package_of_another_version_is_named_and_churnlib_is_no_package() -> None:
     found = Machine("3.12.1", {"xgboost": "3.2.0"}, "Linux-6", "x86_64", 2)
-    differing = [item for item in compare(MACHINE, found) if item.status == "differs"]
+    differing = [item for item in compare_machines(MACHINE, found) if item.status == "differs"]
     assert [(item.cause, item.name, item.expected, item.found) for item in differing] == [
         ("environment", "package xgboost", "3.4.1", "3.2.0")
     ]
