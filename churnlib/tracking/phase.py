@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from churnlib.errors import ParameterError
@@ -104,8 +104,20 @@ class Recorder:
 
     def inputs(self, data: DataResult) -> None:
         """The part of `data` that is not tags, for a run that was begun with the tags."""
-        self.client.log_inputs(self.run_id, dataset_inputs(data))
+        self._log_inputs(dataset_inputs(data))
         self.text(data.data_schema, "data_schema.json")
+
+    def _log_inputs(self, datasets: list[DatasetInput]) -> None:
+        """Log datasets; once more where another run has recorded the same between MLflow's look and its write.
+
+        MLflow then refuses this run's whole request, though the rows that it wanted are there by now.
+        """
+        try:
+            self.client.log_inputs(self.run_id, datasets)
+        except MlflowException as error:
+            if error.error_code != "BAD_REQUEST":
+                raise
+            self.client.log_inputs(self.run_id, datasets)
 
     def origin(self, params: PhaseParams) -> dict[str, Any]:
         """What every result states first: study, experiment, run and parameters."""

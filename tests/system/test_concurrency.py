@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 import sqlalchemy
 from mlflow import MlflowClient
+from mlflow.store.tracking.dbmodels.models import SqlDataset
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from churnlib.errors import InfrastructureError
 from churnlib.models.metrics import Interval
@@ -80,6 +83,32 @@ def test_B2_four_searches_at_once_on_one_file_lose_nothing(
     del children[None]
     assert sorted(children.values()) == [CONFIGURATIONS] * SEARCHES
     assert all("val_auc" in run.data.metrics for run in runs if "mlflow.parentRunId" in run.data.tags)
+
+
+def test_B2_two_runs_that_record_the_same_data_at_the_same_moment_both_have_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other run writes between MLflow's look for the datasets and its own write."""
+    world = world_of(project)
+    fresh = world.params.model_copy(update={"experiment": "another"})
+    with contextlib.chdir(project.root), phase(fresh) as first, phase(fresh) as second:
+        looks: list[Session] = []
+
+        def intrude(session: Session, *_: object) -> None:
+            if any(isinstance(item, SqlDataset) for item in session.new) and not looks:
+                looks.append(session)
+                second.inputs(world.data)
+
+        event.listen(Session, "before_flush", intrude)
+        try:
+            first.inputs(world.data)
+        finally:
+            event.remove(Session, "before_flush", intrude)
+        assert looks, "nobody was in between"
+        recorded = [first.client.get_run(run.run_id).inputs.dataset_inputs for run in (first, second)]
+    assert [sorted(item.dataset.name for item in inputs) for inputs in recorded] == [
+        ["streamflow-test", "streamflow-train", "streamflow-val"]
+    ] * 2
 
 
 @contextlib.contextmanager
