@@ -8,8 +8,8 @@ import pandas as pd
 
 from churnlib.data.labels import encode_target
 from churnlib.data.schema import Schema
+from churnlib.models.family import Encoded
 from churnlib.models.scorer import Column, Encoder
-from churnlib.models.xgb import Encoded
 
 
 def encoder_for(schema: Schema) -> Encoder:

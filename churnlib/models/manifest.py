@@ -6,11 +6,16 @@ import json
 from collections.abc import Mapping
 
 from churnlib.errors import IntegrityError
-from churnlib.models.scorer import Scorer
+from churnlib.families import family
+from churnlib.models.scorer import Scorer, read_description
 from churnlib.results import sha256
 
 DESCRIPTION = "artifacts/scorer.json"
-BOOSTER = "artifacts/model.ubj"
+
+
+def model_path(family_name: str) -> str:
+    """Where a saved model of this family holds the family's own file."""
+    return f"artifacts/{family(family_name).FILE}"
 
 
 def file_hashes(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -63,8 +68,10 @@ def load_verified(files: Mapping[str, bytes], manifest: Mapping[str, str]) -> Sc
     """The model as a scorer, parsed from bytes whose hashes were compared with the manifest.
 
     No path is read, so nothing can change between the comparison and the parsing; the model's own
-    script is not run. Raises as `require_whole`, before XGBoost sees a byte: a single wrong bit
-    can end its process, or change predictions without a word.
+    script is not run. Raises as `require_whole`, before the family's library sees a byte: a single wrong
+    bit can end its process, or change predictions without a word.
     """
     require_whole(files, manifest, what="the model")
-    return Scorer.from_bytes(files[DESCRIPTION].decode("utf-8"), files[BOOSTER])
+    description = files[DESCRIPTION].decode("utf-8")
+    name = read_description(description).family
+    return Scorer.from_parts(description, files[model_path(name)], family(name).Predictor)

@@ -1,23 +1,25 @@
 """From a table of subscribers to churn probabilities, in one file that needs no project code.
 
 This source is used in training and, copied whole into every saved model, in scoring: the two
-cannot drift apart. It imports only what the model's requirements name.
+cannot drift apart. Behind it stands the class `Predictor` of the model's family.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import xgboost as xgb
 
-FORMAT = "churn-scorer/1"
+if TYPE_CHECKING:
+    from churnlib.models.family import Predictor
+
+FORMAT = "churn-scorer/2"
 LARGEST = float(np.finfo(np.float32).max)
 Matrix = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
@@ -102,49 +104,48 @@ class Encoder:
             raise InputError(f"{'; '.join(faults)}. The model takes exactly {len(expected)} columns")
 
 
-class Scorer:
-    """A booster with its encoder and decision threshold."""
+@dataclass(frozen=True)
+class Description:
+    """What a saved model says about itself: whose file it holds, its columns, its decision threshold."""
 
-    def __init__(self, booster: xgb.Booster, encoder: Encoder, threshold: float) -> None:
-        self.booster = booster
+    family: str
+    encoder: Encoder
+    threshold: float
+
+    def to_json(self) -> str:
+        """The description as JSON text."""
+        said = {"format": FORMAT, "family": self.family, "threshold": self.threshold}
+        columns = [asdict(column) for column in self.encoder.columns]
+        return json.dumps({**said, "columns": columns}, ensure_ascii=False, indent=1)
+
+
+class Scorer:
+    """A family's model with its encoder and decision threshold."""
+
+    def __init__(self, predictor: Predictor, family: str, encoder: Encoder, threshold: float) -> None:
+        self.predictor = predictor
         self.encoder = encoder
         self.threshold = threshold
+        self.description = Description(family, encoder, threshold)
 
     @classmethod
-    def from_bytes(cls, description: str, booster: bytes) -> Scorer:
-        """A scorer from `describe`'s JSON and a booster in UBJ."""
-        encoder, threshold = read_description(description)
-        loaded = xgb.Booster()
-        loaded.load_model(bytearray(booster))
-        return cls(loaded, encoder, threshold)
+    def from_parts(
+        cls, description: str, content: bytes, predictor: Callable[[bytes, Encoder], Predictor]
+    ) -> Scorer:
+        """A scorer from its description in JSON, its family's file and its family's class `Predictor`."""
+        said = read_description(description)
+        return cls(predictor(content, said.encoder), said.family, said.encoder, said.threshold)
 
-    def describe(self) -> str:
-        """The encoder and threshold as JSON."""
-        content = {
-            "format": FORMAT,
-            "threshold": self.threshold,
-            "columns": [asdict(column) for column in self.encoder.columns],
-        }
-        return json.dumps(content, ensure_ascii=False, indent=1)
-
-    def probabilities(self, matrix: Matrix) -> npt.NDArray[np.float64]:
+    def probabilities(self, matrix: Matrix) -> Values:
         """Churn probabilities, shape (n_rows,), of an encoded matrix."""
-        if not len(matrix):
-            return np.empty(0)
-        data = xgb.DMatrix(
-            matrix,
-            feature_names=self.encoder.internal_names,
-            feature_types=self.encoder.feature_types,
-            enable_categorical=True,
-        )
-        last = getattr(self.booster, "best_iteration", self.booster.num_boosted_rounds() - 1)
-        return self.booster.predict(data, iteration_range=(0, last + 1)).astype(np.float64)
+        return self.predictor.probabilities(matrix) if len(matrix) else np.empty(0)
 
-    def predict(self, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    def predict(self, table: pd.DataFrame | Sequence[Mapping[str, Any]], *, reasons: int = 0) -> pd.DataFrame:
         """Columns `churn_probability` and `churn_prediction` (0 or 1), with the table's index.
 
-        Values scored as missing are reported as a `ScoredAsMissing` warning and in
-        ``result.attrs["notices"]``.
+        With `reasons` there is a column of that name, too: per row a list of so many columns, the strongest
+        first, each with the row's value and its effect in `Predictor.unit`. Values scored as missing are
+        reported as a `ScoredAsMissing` warning and in ``result.attrs["notices"]``.
         """
         frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
         matrix, notices = self.encoder.encode(frame)
@@ -153,19 +154,36 @@ class Scorer:
         scored = pd.DataFrame(
             {"churn_probability": probability, "churn_prediction": prediction}, index=frame.index
         )
+        if reasons:
+            told = self._reasons(frame, matrix, reasons)
+            scored["reasons"] = pd.Series(told, index=frame.index, dtype=object)
         scored.attrs["notices"] = notices
         for notice in notices:
             warnings.warn(notice, ScoredAsMissing, stacklevel=2)
         return scored
 
+    def _reasons(self, frame: pd.DataFrame, matrix: Matrix, count: int) -> list[list[dict[str, Any]]]:
+        """Per row its strongest columns; an empty cell's value is None."""
+        effects = self.predictor.contributions(matrix)[:, :-1] if len(matrix) else np.empty((0, 0))
+        strongest = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :count]
+        names = [column.name for column in self.encoder.columns]
+        cells = frame[names].astype(object).where(frame[names].notna(), None).to_numpy()
+        return [
+            [
+                {"column": names[at], "value": _plain(cells[row, at]), "effect": effects[row, at].item()}
+                for at in places
+            ]
+            for row, places in enumerate(strongest)
+        ]
 
-def read_description(description: str) -> tuple[Encoder, float]:
-    """The encoder and the threshold that `Scorer.describe` wrote."""
-    content: dict[str, Any] = json.loads(description)
-    if content.get("format") != FORMAT:
+
+def read_description(text: str) -> Description:
+    """What `Description.to_json` wrote; format 1 knew one family, xgboost."""
+    content: dict[str, Any] = json.loads(text)
+    if content.get("format") not in (FORMAT, "churn-scorer/1"):
         raise InputError(f"scorer format {content.get('format')!r} found, {FORMAT!r} expected")
     columns = [Column(**{**item, "levels": tuple(item["levels"])}) for item in content["columns"]]
-    return Encoder(columns), content["threshold"]
+    return Description(content.get("family", "xgboost"), Encoder(columns), content["threshold"])
 
 
 def _encode_column(column: Column, cells: pd.Series) -> tuple[Values, int]:
@@ -210,6 +228,10 @@ def category_text(cells: pd.Series) -> pd.Series | None:
         return None
     texts = np.array([_text(value) for value in levels] + [None], dtype=object)
     return pd.Series(texts[codes], index=cells.index, dtype=object)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _text(value: object) -> str:

@@ -10,10 +10,11 @@ from threadpoolctl import threadpool_limits
 
 from churnlib.data.generate import streamflow
 from churnlib.data.prepare import prepare
+from churnlib.families import logistic
 from churnlib.models.baseline import Baseline, fit, measure, score
+from churnlib.models.family import Encoded
 from churnlib.models.features import encode_splits, encoder_for, labels_of
 from churnlib.models.metrics import evaluate
-from churnlib.models.xgb import Encoded
 from churnlib.params import DataParams
 from tests.unit.planted import planted_encoded, planted_schema, planted_table, study
 
@@ -47,6 +48,12 @@ def test_planted_column_is_found_on_rows_that_were_not_fitted() -> None:
     assert evaluate(labels_of(test, schema), found, 0.5)["auc"] > 0.9
 
 
+def test_baseline_is_the_family_logistic_as_it_is_by_default() -> None:
+    data = planted_encoded()
+    model = logistic.fit(logistic.prepare(data), logistic.DEFAULT, threads=1).predictor
+    assert planted_baseline().val_probabilities.tobytes() == model.probabilities(data.val).tobytes()
+
+
 def test_validation_labels_change_nothing() -> None:
     data = planted_encoded()
     shuffled = Encoded(data.train, data.train_labels, data.val, data.val_labels[::-1], data.encoder)
@@ -66,7 +73,7 @@ def test_D11_number_of_threads_changes_no_bit(threads: int) -> None:
 
 
 def test_missing_values_and_categories_never_seen_are_scored() -> None:
-    """A number that is missing is the median, a category that is missing or new counts for nothing."""
+    """A number that is missing is the median, and a category that is missing or new is one nobody had."""
     schema, encoder = planted_schema(), encoder_for(planted_schema())
     rows = fresh_rows()[schema.features].head(4).copy()
     rows["noise"], rows["signal"] = 0.0, [0.0, 0.0, 0.0, np.nan]
