@@ -97,12 +97,12 @@ def row_losses(labels: Labels, probabilities: Probabilities) -> Probabilities:
 def _auc_difference(
     labels: Labels, challenger: Probabilities, champion: Probabilities
 ) -> Callable[[Counts, Counts], npt.NDArray[np.float64]]:
-    first, second = _twice_won(labels, challenger), _twice_won(labels, champion)
+    first, second = twice_won(labels, challenger), twice_won(labels, champion)
     pairs = 2 * int(labels.sum()) * int((labels == 0).sum())
     return lambda positive, negative: (first(positive, negative) - second(positive, negative)) / pairs
 
 
-def _twice_won(labels: Labels, probabilities: Probabilities) -> Callable[[Counts, Counts], Counts]:
+def twice_won(labels: Labels, probabilities: Probabilities) -> Callable[[Counts, Counts], Counts]:
     """From counts to twice the number of pairs in the right order, ties as a half: exact whole numbers."""
     positive, negative = probabilities[labels == 1], probabilities[labels == 0]
     order = np.argsort(negative, kind="stable")
