@@ -5,7 +5,8 @@ STUDY ?= streamflow
 PYTHON_HERE := .venv/bin/python
 CHURN := $(PYTHON_HERE) -m churnlib
 FORCED = $(if $(filter-out 0 no false,$(FORCE)),--force)
-RUN = $(CHURN) run --study '$(STUDY)' $(FORCED) $(addprefix --cell-timeout ,$(TIMEOUT))
+SEARCHED = $(if $(FAMILIES),--families '$(FAMILIES)') $(if $(METHOD),--method '$(METHOD)') $(addprefix --trials ,$(TRIALS))
+RUN = $(CHURN) run --study '$(STUDY)' $(FORCED) $(SEARCHED) $(addprefix --cell-timeout ,$(TIMEOUT))
 ABOUT = --study '$(STUDY)' --version '$(or $(VERSION),$(error which version? make $@ VERSION=2))'
 ABOUT_STUDY = --study '$(STUDY)' $(if $(filter-out 0 no false,$(JSON)),--json)
 LOCK := $(PYTHON_HERE) -m uv pip compile --quiet --universal --generate-hashes --no-header \
@@ -37,7 +38,7 @@ run: env  ## All five phases, lineage among them, as far as they are not up to d
 data: env  ## Make, check, split and fingerprint the table
 	@$(RUN) --phase data
 
-search: env  ## Train and record every candidate, after data
+search: env  ## Let families compete, after data; FAMILIES=logistic,xgboost METHOD=bayes TRIALS=50 in place of the YAML
 	@$(RUN) --phase search
 
 finalize: env  ## Retrain the winner, choose its threshold, judge it on the test split, after search

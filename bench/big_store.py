@@ -25,7 +25,7 @@ from churnlib.models.candidate import candidate_name, retrain
 from churnlib.params import FinalizeParams, RegistryParams, SearchParams
 from churnlib.results import FinalizeResult, SearchResult
 from churnlib.store import verified_split
-from churnlib.tracking import candidate_record, contest_record, decision, sealed
+from churnlib.tracking import candidate_record, contest_record, decision, sealed, search_record
 from churnlib.tracking.aliases import View
 from churnlib.tracking.connection import EMBEDDED, connect, experiment_id
 from churnlib.tracking.ledger import open_book
@@ -110,15 +110,15 @@ def _search(root: Path, world: World, configuration: dict[str, Any]) -> SearchRe
     values = _parameters(root, "search") | {
         "search_name": f"search-d{configuration['max_depth']}",
         "n_estimators": 200,
-        "min_finished": 1,
-        "configurations": [configuration],
+        "families": ["xgboost"],
+        "grids": {"xgboost": [configuration]},
     }
     params = SearchParams.check(values, where="search.yml")
     recorder = begin(params, root=root, name=params.search_name)
     recorder.data(world.data)
     contest = contest_record.run_and_record(recorder, params, world.data, world.encoded, announce=_unheard)
-    contest_record.record_summary(recorder, params, contest)
-    result = contest_record.result_of(recorder, params, world.data, contest)
+    verdict = search_record.record_summary(recorder, params, contest)
+    result = search_record.result_of(recorder, params, world.data, contest, verdict)
     recorder.keep(result)
     recorder.end("FINISHED")
     return result

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from churnlib import store, yamlfile
 from churnlib.data.prepare import ceilings, prepare
+from churnlib.models.family import Encoded
 from churnlib.models.features import encode_splits
-from churnlib.models.xgb import Encoded
 from churnlib.params import DataParams, SearchParams
 from churnlib.results import DataResult
 from churnlib.tracking.data_record import record_data

@@ -58,6 +58,7 @@ def _run(chosen: argparse.Namespace) -> None:
         root,
         chosen.study,
         until=chosen.phase,
+        search=_asked_of_search(chosen),
         force=chosen.force,
         cell_timeout=chosen.cell_timeout,
         say=terminal_line,
@@ -71,6 +72,13 @@ def _run(chosen: argparse.Namespace) -> None:
         result = read_result(folders["registry"] / "result.json", RegistryResult)
         what = f"version {result.version} of {result.model_name}"
         require_passed(result.validation, what=what, champion=result.champion)
+
+
+def _asked_of_search(chosen: argparse.Namespace) -> dict[str, object]:
+    """What is to hold for this search in place of its YAML."""
+    families = chosen.families and [name.strip() for name in chosen.families.split(",")]
+    asked = {"families": families, "method": chosen.method, "trials": chosen.trials}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _report(_chosen: argparse.Namespace) -> None:
@@ -107,6 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")
     run.add_argument("--force", action="store_true", help="run what is up to date, too")
     run.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="fail a cell that takes longer")
+    run.add_argument("--families", metavar="A,B", help="who competes in the search, in place of its YAML")
+    run.add_argument("--method", choices=["grid", "bayes"], help="how the search goes, in place of its YAML")
+    run.add_argument("--trials", type=int, help="how many a Bayesian search draws, in place of its YAML")
     run.set_defaults(action=_run)
     verbs.add_parser("report", help="build the index page of the reports").set_defaults(action=_report)
     diff = verbs.add_parser("diff", help="compare two executed notebooks")

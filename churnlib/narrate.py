@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
-
-import pandas as pd
+from collections.abc import Mapping
 
 from churnlib.models.metrics import Interval
 
@@ -46,35 +44,6 @@ def ceiling(values: Mapping[str, float | None]) -> str:
         f"**{values['val']:.4f}** on validation and **{values['test']:.4f}** on test. No honest model "
         f"does better, whatever its learning curve promises. {PRINTED_CASE_STUDY}"
     )
-
-
-def search_verdict(table: pd.DataFrame, best_possible: float | None, failed: Sequence[str] = ()) -> str:
-    """Which configuration won, by how much, and what that is worth; `failed` names those that could not."""
-    best = table.iloc[0]
-    text = (
-        f"**{escaped(best['name'])} has the best validation AUC, {best['val_auc']:.4f}** "
-        f"(95% interval {best['val_auc_low']:.4f} to {best['val_auc_high']:.4f}), "
-        f"of {_count(len(table), 'configuration')}."
-    )
-    if len(table) > 1:
-        second = table.iloc[1]
-        gap = best["val_auc"] - second["val_auc"]
-        inside = int((table["val_auc"] >= best["val_auc_low"]).sum()) - 1
-        lie = "lies" if inside == 1 else "lie"
-        text += (
-            f" The second, {escaped(second['name'])}, is {gap:.4f} behind; {inside} of the other "
-            f"{len(table) - 1} {lie} within the winner's own interval, so the order of the leaders is "
-            "partly luck, and the winner's score is a little flattered by having been picked."
-        )
-    if best_possible is not None:
-        gap = best_possible - best["val_auc"]
-        compared = f"{gap:.4f} more" if gap >= 0 else f"{-gap:.4f} less: the winner was lucky on these rows"
-        text += f" The best possible model reaches {best_possible:.4f}, {compared}."
-    if failed:
-        text += (
-            f" **Training failed for {', '.join(map(escaped, failed))}**, so the grid was not tried whole."
-        )
-    return text
 
 
 def threshold_verdict(threshold: float, objective: str, value: float, flagged_share: float) -> str:

@@ -18,6 +18,11 @@ CONFIDENCE = 0.95  # one-sided, as in the gate: both bounds together are a 90 % 
 def baseline_on_validation(candidate: Interval, baseline: Interval) -> str:
     """What the plain model reaches where nothing was sealed."""
     gap = candidate.value - baseline.value
+    if candidate == baseline:
+        return (
+            f"A plain logistic regression has a validation AUC of **{baseline.value:.4f}**, exactly as the "
+            "candidate: where the candidate is one itself, there is nothing to beat."
+        )
     return (
         f"A plain logistic regression has a validation AUC of **{baseline.value:.4f}** (95% interval "
         f"{baseline.low:.4f} to {baseline.high:.4f}), the candidate {candidate.value:.4f}: "
@@ -66,6 +71,11 @@ def opened(openings: Sequence[str], judged: Judged) -> str:
 
 def against_baseline(judged: Judged, baseline: npt.NDArray[np.float64]) -> str:
     """How a plain logistic regression does on the same rows, and whether that is more than chance."""
+    if np.array_equal(judged.probabilities, baseline):
+        return (
+            "A plain logistic regression gives these rows the very same probabilities: the candidate is one, "
+            "so the comparison says nothing for or against it."
+        )
     found = delong_difference(judged.labels, judged.probabilities, baseline, confidence=CONFIDENCE)
     reached = auc_interval(judged.labels, baseline).value
     beyond = (

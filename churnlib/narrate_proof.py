@@ -41,9 +41,9 @@ def plain_verdict(certificate: Certificate) -> str:
 
 
 def equal_words(outputs: Sequence[Compared]) -> str:
-    """What came out as recorded: ``booster bytes equal, 7,500 of 7,500 test predictions equal, …``."""
+    """What came out as recorded: ``model bytes equal, 7,500 of 7,500 test predictions equal, …``."""
     equal = [item for item in outputs if item.status == "equal"]
-    told = ["booster bytes equal"] if any(item.name == "final booster" for item in equal) else []
+    told = ["model bytes equal"] if any(item.name == "final model" for item in equal) else []
     told += [
         f"{item.found.removesuffix(' equal')} {item.name} equal"
         if " of " in item.found

@@ -6,23 +6,23 @@ A parameter that is unknown, missing, mistyped, out of range or unsafe raises `P
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator, with_config
+from pydantic import Field, model_validator
 
 from churnlib.phaseparams import (
-    STRICT,
     Alias,
     Margin,
     Name,
     Names,
     NotNegative,
     PhaseParams,
-    Rate,
     Readable,
     Share,
     Upstream,
 )
+from churnlib.search.configurations import Grids, Spaces, competing, known_at
 
 
 class DataParams(PhaseParams):
@@ -65,56 +65,59 @@ class DataParams(PhaseParams):
         return self
 
 
-@with_config(STRICT)
-class Configuration(TypedDict, total=False):
-    """What one configuration may set, in XGBoost's own names and ranges; all else keeps its default."""
-
-    learning_rate: Rate
-    max_depth: Annotated[int, Field(ge=1, le=64)]
-    subsample: Rate
-    colsample_bytree: Rate
-    reg_alpha: NotNegative
-    reg_lambda: NotNegative
-    min_child_weight: NotNegative
-    gamma: NotNegative
-    scale_pos_weight: Annotated[float, Field(gt=0)]
-
-
 class SearchParams(PhaseParams):
-    """Phase search: which configurations compete, on which data."""
+    """Phase search: which configurations of which families compete, on which data, and who wins."""
 
     phase: ClassVar[str] = "search"
     notebook: ClassVar[str] = "2_search.ipynb"
-    nested = {"configurations": tuple(Configuration.__annotations__)}  # noqa: RUF012
 
     data_result: Upstream
     search_name: Name
-    run_prefix: Name
+    families: Annotated[list[str], Field(min_length=1)]
+    method: Literal["grid", "bayes"]
+    trials: Annotated[int, Field(ge=1, le=10_000)]
+    batch: Annotated[int, Field(ge=1, le=256)]
+    pruning: bool
+    time_budget_minutes: NotNegative
+    winner_rule: Literal["one_standard_error", "best"]
+    simpler_within: Margin
+    cv_folds: Annotated[int, Field(ge=0, le=50)]
+    cv_below: Annotated[int, Field(ge=0)]
+    cv_repeats: Annotated[int, Field(ge=1, le=100)]
     n_estimators: Annotated[int, Field(ge=1, le=100_000)]
     early_stopping_rounds: Annotated[int, Field(ge=1)]
-    eval_metric: Literal["logloss"]
     random_state: Annotated[int, Field(ge=0, le=2**31 - 1)]
     decision_threshold: Share
     parallel: Annotated[int, Field(ge=0, le=256)]
     min_finished: Annotated[int, Field(ge=1)]
-    configurations: Annotated[list[Configuration], Field(min_length=1, max_length=10_000)]
+    grids: Grids
+    spaces: Spaces
+
+    @property
+    def total(self) -> int:
+        """How many configurations compete."""
+        if self.method == "bayes":
+            return self.trials
+        return sum(len(self.grids[name]) for name in self.families)
+
+    @classmethod
+    def known_at(cls, place: Sequence[int | str]) -> tuple[Sequence[str], Mapping[str, str]]:
+        """As everywhere; inside a family's grid or space, what that family takes."""
+        return known_at(place) or super().known_at(place)
 
     @model_validator(mode="after")
-    def _configurations_are_alike(self) -> Self:
-        for position, configuration in enumerate(self.configurations, start=1):
-            if set(configuration) != set(self.configurations[0]):
-                raise ValueError(f"configuration {position} names other parameters than configuration 1")
-        if len({tuple(sorted(item.items())) for item in self.configurations}) != len(self.configurations):
-            raise ValueError("two configurations are the same; each must differ")
-        return self
-
-    @model_validator(mode="after")
-    def _enough_can_finish(self) -> Self:
-        if self.min_finished > len(self.configurations):
-            raise ValueError(
-                f"min_finished is {self.min_finished}, expected at most {len(self.configurations)}, "
-                "the number of configurations"
+    def _everybody_can_compete(self) -> Self:
+        faults = competing(self.families, self.grids if self.method == "grid" else self.spaces, self.method)
+        if self.cv_folds == 1:
+            faults.append("cv_folds is 1, expected at least 2, or 0 for none")
+        if self.method == "bayes" and self.trials < len(self.families):
+            faults.append(
+                f"trials is {self.trials}, expected at least one for each of {len(self.families)} families"
             )
+        if not faults and self.min_finished > self.total:
+            faults.append(f"min_finished is {self.min_finished}, expected at most {self.total}, who compete")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
 
@@ -125,11 +128,12 @@ class FinalizeParams(PhaseParams):
     notebook: ClassVar[str] = "3_finalize.ipynb"
 
     search_result: Upstream
-    run_prefix: Name
+    run_suffix: Name
     threshold_objective: Literal["f1", "profit"]
     offer_cost: NotNegative
     saved_value: NotNegative
     sample_rows: Annotated[int, Field(ge=1, le=10_000)]
+    explained_rows: Annotated[int, Field(ge=1, le=10_000)]
     model_name: Name
     test_reason: str
     segments: dict[str, list[float]]

@@ -20,7 +20,6 @@ from churnlib.safenames import (
     holds_credentials,
     looks_secret,
 )
-from churnlib.search.refused import REASONS
 
 Name = Annotated[str, AfterValidator(check_name)]
 Alias = Annotated[str, AfterValidator(check_alias)]
@@ -41,7 +40,6 @@ class PhaseParams(BaseModel):
     model_config = STRICT
     phase: ClassVar[str] = ""
     notebook: ClassVar[str] = ""
-    nested: ClassVar[Mapping[str, Sequence[str]]] = {}  # parameter -> names that its items may set
 
     study: Name
     experiment: Name
@@ -62,6 +60,11 @@ class PhaseParams(BaseModel):
         except ValidationError as error:
             raise_all([_explain(cls, item, where) for item in error.errors()])
             raise AssertionError("unreachable") from error  # pragma: no cover
+
+    @classmethod
+    def known_at(cls, place: Sequence[int | str]) -> tuple[Sequence[str], Mapping[str, str]]:
+        """The names that may stand at a place in the parameters, and why certain others may not."""
+        return list(cls.model_fields) if len(place) == 1 else [], {}
 
     @classmethod
     def from_notebook(cls, namespace: Mapping[str, Any]) -> Self:
@@ -98,10 +101,11 @@ def _explain(cls: type[PhaseParams], item: Mapping[str, Any], where: str) -> Par
             "it in the environment instead",
         )
     if kind == "extra_forbidden":
-        known = cls.nested.get(str(item["loc"][0]), ()) if len(item["loc"]) > 1 else cls.model_fields
+        known, reasons = cls.known_at(item["loc"])
         last = str(item["loc"][-1])
-        hint = (REASONS.get(last) if len(item["loc"]) > 1 else None) or nearest(last, list(known))
-        return ParameterError("E202", f"unknown {name!r} in {where}; {hint}")
+        return ParameterError(
+            "E202", f"unknown {name!r} in {where}; {reasons.get(last) or nearest(last, known)}"
+        )
     if kind == "missing":
         return ParameterError("E206", f"missing {name!r} in {where}; state every parameter")
     expected = re.sub(r"^Value error, ", "", item["msg"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import getpass
 import hashlib
@@ -97,6 +98,25 @@ def library_hash(package: Path = Path(__file__).parent) -> str:
     return digest.hexdigest()
 
 
+@functools.cache
+def training_hash(module: str) -> str:
+    """SHA-256 over the sources of a module of churnlib and of all those of churnlib that it imports."""
+    waiting, known = [module], dict[str, bytes]()
+    while waiting:
+        name = waiting.pop()
+        path = _source_of(name)
+        if name in known or path is None:
+            continue
+        known[name] = path.read_bytes()
+        for node in ast.walk(ast.parse(known[name])):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("churnlib"):
+                waiting += [node.module, *(f"{node.module}.{item.name}" for item in node.names)]
+    digest = hashlib.sha256()
+    for name in sorted(known):
+        digest.update(name.encode() + b"\0" + known[name] + b"\0")
+    return digest.hexdigest()
+
+
 def lock_hash(root: Path) -> str:
     """SHA-256 of requirements.lock, or "" where a project has none."""
     lock = root / "requirements.lock"
@@ -122,6 +142,12 @@ def environment() -> dict[str, object]:
         "threads": thread_count(),
         "packages": dict(sorted(packages.items())),
     }
+
+
+def _source_of(module: str) -> Path | None:
+    """The file of a module of churnlib; None for a name that is no module."""
+    place = Path(__file__).parent.joinpath(*module.split(".")[1:])
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
 def _user() -> str:

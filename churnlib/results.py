@@ -94,8 +94,9 @@ class ChildRecord(Frozen):
 
     run_id: Annotated[str, varies("id")]
     name: str
+    family: str = "xgboost"  # what searches knew before they said so
     val_auc: float
-    booster_sha256: str
+    booster_sha256: str  # of the model's own file, in every family
 
 
 class SearchResult(Result):
@@ -106,8 +107,12 @@ class SearchResult(Result):
     data: DataResult
     best_child_run_id: Annotated[str, varies("id")]
     best_name: str
+    best_family: str = "xgboost"
     best_val_auc: float
     best_settings: dict[str, Any]
+    winner_rule: str = "best"
+    leader: str = ""  # the configuration with the best score, where the rule took a simpler one
+    cut_short: bool = False  # by the time budget: the same seed need not give as many trials again
     children: list[ChildRecord]
 
 
@@ -120,6 +125,7 @@ class FinalizeResult(Result):
     search_run_id: Annotated[str, varies("id")]
     best_child_run_id: Annotated[str, varies("id")]
     name: str
+    family: str = "xgboost"
     model_id: Annotated[str, varies("id")]
     model_files: Annotated[dict[str, str], varies("id+time", "MLmodel")]  # path in its folder -> SHA-256
     booster_sha256: str
@@ -187,8 +193,7 @@ class Lineage(Frozen):
     finalize: FinalizeResult  # as it was registered
     test_auc_interval: tuple[float, float] | None  # 95 %; None where its test predictions are gone
     hyperparameters: dict[str, str]
-    # the final run's tags: code, environment, data
-    origin: Annotated[dict[str, str], TAG_IDS, TAG_WHO, TAG_HISTORY, TAG_ORIGIN]
+    origin: Annotated[dict[str, str], TAG_IDS, TAG_WHO, TAG_HISTORY, TAG_ORIGIN]  # the final run's tags
     openings: Annotated[list[str], by_history()]  # candidates that its test split was opened for by now
     links: Annotated[list[LinkRecord], LINK_IDS, LINK_HISTORY, LINK_ORIGIN]
 

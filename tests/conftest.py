@@ -24,16 +24,21 @@ QUESTIONS = ("compare", "reproduce")
 QUICK: dict[str, dict[str, Any]] = {
     "data": {"n_rows": 2000},
     "search": {
+        "families": ["xgboost"],
+        "winner_rule": "best",
+        "cv_folds": 0,
         "n_estimators": 20,
         "early_stopping_rounds": 5,
         "min_finished": 3,
-        "configurations": [
-            {"learning_rate": 0.3, "max_depth": 2},
-            {"learning_rate": 0.3, "max_depth": 4},
-            {"learning_rate": 0.1, "max_depth": 3},
-        ],
+        "grids": {
+            "xgboost": [
+                {"learning_rate": 0.3, "max_depth": 2},
+                {"learning_rate": 0.3, "max_depth": 4},
+                {"learning_rate": 0.1, "max_depth": 3},
+            ],
+        },
     },
-    "finalize": {"sample_rows": 20},
+    "finalize": {"sample_rows": 20, "explained_rows": 50},
     # 300 test rows prove little: rules that such a model meets.
     "registry": {
         "min_auc": 0.55,
@@ -169,5 +174,5 @@ def project(tmp_path: Path, new_project: Callable[[Path], Project]) -> Project:
 @pytest.fixture(autouse=True)
 def no_tracking_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests never write to the store that the developer's environment names."""
-    for name in ("MLFLOW_TRACKING_URI", "CHURN_RUN_ID", "CHURN_STAGING_DIR"):
+    for name in ("MLFLOW_TRACKING_URI", "CHURN_RUN_ID", "CHURN_STAGING_DIR", "CHURN_ANEW"):
         monkeypatch.delenv(name, raising=False)

@@ -15,7 +15,6 @@ from churnlib.figures.style import (
     BLUE,
     GREY,
     INK,
-    MOST,
     PALE,
     VERMILLION,
     as_percent,
@@ -168,29 +167,6 @@ def threshold(curve: pd.DataFrame, chosen: float, objective: str) -> Figure:
         "From which churn probability up should we act?",
         f"Chosen by {name}: {chosen:.4g}, where {name} is {at[objective]:,.4g}, "
         f"precision {at['precision']:.1%} and recall {at['recall']:.1%}.",
-    )
-    return figure
-
-
-@styled
-def importances(frame: pd.DataFrame) -> Figure:
-    """The features that the model leans on most; the frame has the columns feature, gain (or importance)."""
-    measure = "gain" if "gain" in frame else "importance"
-    shown = frame.sort_values(measure, ascending=False, kind="stable").head(MOST)
-    figure, axes = new_figure(height=1.5 + 0.26 * len(shown))
-    panel: Axes = axes[0, 0]
-    at = np.arange(len(shown))
-    panel.barh(at, shown[measure], 0.62, color=BLUE)
-    panel.set_yticks(at, [label(name, 40) for name in shown["feature"]])
-    panel.set_ylim(len(shown) - 0.4, -0.6)
-    panel.set_xlim(0, 1.05 * float(shown[measure].max()) or 1)
-    panel.grid(visible=False, axis="y")
-    panel.set_xlabel(
-        "gain (mean drop in loss per split)" if measure == "gain" else "importance (as the model gives it)"
-    )
-    part = f"The top {MOST} of {len(frame)} features. " if len(frame) > MOST else ""
-    entitle(
-        figure, "Which features does the model lean on?", f"{part}What a model leans on need not be a cause."
     )
     return figure
 

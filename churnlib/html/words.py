@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 STATUS_WORDS = {
     "finished": "finished",
@@ -49,9 +49,13 @@ def value(anything: object) -> str:
 
 
 def lines(anything: object) -> tuple[str, ...]:
-    """The value's words, with a line for each item of a list of lists or mappings."""
-    if isinstance(anything, (list, tuple)) and any(
-        isinstance(item, (list, tuple, Mapping)) for item in anything
-    ):
+    """The value's words, with a line for each item of a list, or mapping, of lists or mappings."""
+    if isinstance(anything, Mapping) and _nested(anything.values()):
+        return tuple(f"{key}: {line}" for key, item in anything.items() for line in lines(item))
+    if isinstance(anything, (list, tuple)) and _nested(anything):
         return tuple(value(item) for item in anything)
     return (value(anything),)
+
+
+def _nested(items: Iterable[object]) -> bool:
+    return any(isinstance(item, (list, tuple, Mapping)) for item in items)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +12,22 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from churnlib.errors import IntegrityError
-from churnlib.models import xgb
+from churnlib.families import family
+from churnlib.models.family import Encoded, Fitted
 from churnlib.models.metrics import Interval, auc_interval, evaluate, prefixed
 from churnlib.models.scorer import Scorer
 from churnlib.models.threshold import Decision, choose_threshold, threshold_curve
 from churnlib.params import FinalizeParams
 from churnlib.results import SearchResult, sha256
+from churnlib.search.contest import short_label
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A retrained model with its decision threshold and validation metrics."""
 
-    fitted: xgb.Fitted
-    booster: bytes
+    family: str
+    fitted: Fitted
     scorer: Scorer
     curve: pd.DataFrame
     decision: Decision
@@ -35,13 +37,28 @@ class Candidate:
 
     @property
     def booster_sha256(self) -> str:
-        """The SHA-256 of the booster's bytes."""
-        return sha256(self.booster)
+        """The SHA-256 of the model's own file."""
+        return sha256(self.fitted.content)
 
     @property
     def flagged_share(self) -> float:
         """The share of validation rows at or above the threshold."""
         return float((self.val_probabilities >= self.decision.threshold).mean())
+
+
+@dataclass(frozen=True)
+class Objective:
+    """By which rule the threshold is chosen; costs and values in currency units."""
+
+    name: Literal["f1", "profit"]
+    offer_cost: float
+    saved_value: float
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Objective:
+        """The objective in finalize's parameters, those of an older record, too."""
+        named = ("threshold_objective", "offer_cost", "saved_value")
+        return cls(*(parameters[name] for name in named))
 
 
 @dataclass(frozen=True)
@@ -67,35 +84,36 @@ class Judged:
         return matrix
 
 
-def retrain(data: xgb.Encoded, search: SearchResult, params: FinalizeParams) -> Candidate:
+def retrain(data: Encoded, search: SearchResult, params: FinalizeParams) -> Candidate:
     """The search's winner trained again, its threshold chosen on the validation rows.
 
-    Raises IntegrityError E412 if the booster's bytes are not the winning child's: data, library
+    Raises IntegrityError E412 if the model's bytes are not the winning child's: data, library
     or environment changed between the search and now.
     """
-    made = train(data, search.best_settings, params)
+    made = train(data, search.best_family, search.best_settings, Objective.of(params.model_dump()))
     recorded = {child.run_id: child.booster_sha256 for child in search.children}[search.best_child_run_id]
     if (found := made.booster_sha256) != recorded:
         raise IntegrityError(
             "E412",
-            f"the retrained booster has sha256 {found[:16]}…, the winning child's has {recorded[:16]}…; "
+            f"the retrained model has sha256 {found[:16]}…, the winning child's has {recorded[:16]}…; "
             "data, library or environment changed since the search: run `make search FORCE=1`",
         )
     return made
 
 
-def train(data: xgb.Encoded, settings: Mapping[str, Any], params: FinalizeParams) -> Candidate:
+def train(data: Encoded, family_name: str, settings: Mapping[str, Any], objective: Objective) -> Candidate:
     """A model of these settings, whatever its bytes, its threshold chosen on the validation rows."""
-    fitted = xgb.fit(data, settings, threads=1)
-    probabilities = Scorer(fitted.booster, data.encoder, 0.5).probabilities(data.val)
+    kind = family(family_name)
+    fitted = kind.fit(kind.prepare(data), settings, threads=1)
+    probabilities = fitted.predictor.probabilities(data.val)
     curve = threshold_curve(
-        data.val_labels, probabilities, offer_cost=params.offer_cost, saved_value=params.saved_value
+        data.val_labels, probabilities, offer_cost=objective.offer_cost, saved_value=objective.saved_value
     )
-    decision = choose_threshold(curve, params.threshold_objective)
+    decision = choose_threshold(curve, objective.name)
     return Candidate(
+        family_name,
         fitted,
-        fitted.to_bytes(),
-        Scorer(fitted.booster, data.encoder, decision.threshold),
+        Scorer(fitted.predictor, family_name, data.encoder, decision.threshold),
         curve,
         decision,
         probabilities,
@@ -126,8 +144,9 @@ def predictions_table(
 
 def candidate_name(params: FinalizeParams, search: SearchResult) -> str:
     """The final run's name, from the winner's: ``xgb-final-best-lr0.03-d7``."""
-    label = search.best_name.split("-", 2)[-1]
-    return f"{params.run_prefix}-{label}"
+    label = short_label(search.best_family, search.best_settings)
+    parts = (family(search.best_family).PREFIX, params.run_suffix, label)
+    return "-".join(part for part in parts if part)
 
 
 def candidate_key(booster_sha256: str, data_fingerprint: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from churnlib import yamlfile
 from churnlib.errors import ParameterError
@@ -48,9 +50,15 @@ class Plan:
         return Path(self.params.notebook).with_suffix(".html").name
 
 
-def make_plan(root: Path, study: str, phase: str) -> Plan:
-    """The phase's plan; every fault in its parameters, all at once, before anything starts."""
-    return plan_of(root, read_params(root, study, phase))
+def make_plan(root: Path, study: str, phase: str, asked: Mapping[str, object] = MappingProxyType({})) -> Plan:
+    """The phase's plan; every fault in its parameters, all at once, before anything starts.
+
+    What is `asked` holds in place of the YAML.
+    """
+    params = read_params(root, study, phase)
+    if asked:
+        params = type(params).check({**params.model_dump(), **asked}, where="the command")
+    return plan_of(root, params)
 
 
 def plan_of(root: Path, params: PhaseParams) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from churnlib.answers import KINDS
 from churnlib.atomic import write_text
 from churnlib.errors import ChurnError, IntegrityError
 from churnlib.html import to_html
-from churnlib.params import PHASES, LineageParams
+from churnlib.params import PHASES, LineageParams, SearchParams
 from churnlib.phaseparams import PhaseParams
 from churnlib.pipeline.leftovers import clear_up
 from churnlib.pipeline.plan import ALWAYS_RUN, Plan, make_plan, read_params
@@ -27,7 +27,7 @@ from churnlib.pipeline.turn import turn
 from churnlib.results import RegistryResult, read_result
 from churnlib.store import STAGING_VARIABLE
 from churnlib.tracking.connection import tracking_uri
-from churnlib.tracking.phase import RUN_VARIABLE, attach, begin, close_family, status_of
+from churnlib.tracking.phase import ANEW_VARIABLE, RUN_VARIABLE, attach, begin, close_family, status_of
 from churnlib.tracking.session import Session, open_session
 
 Say = Callable[[str], None]
@@ -55,17 +55,26 @@ class Done:
 
 
 def run_study(
-    root: Path, study: str, *, until: str | None, force: bool, cell_timeout: int | None, say: Say
+    root: Path,
+    study: str,
+    *,
+    until: str | None,
+    search: Mapping[str, object],
+    force: bool,
+    cell_timeout: int | None,
+    say: Say,
 ) -> list[Done]:
     """Every phase up to `until` (default: all), each one skipped if nothing it depends on changed.
 
+    What `search` names holds for that phase in place of its YAML.
     With `force` all phases run; with `until` and `force` only that one is forced. A cell that takes longer
     than `cell_timeout` seconds fails its phase. What a dead runner of the study left is cleared up first;
     a living one is a Conflict, E702.
     """
     phases = list(PHASES)
     wanted = phases[: phases.index(until) + 1] if until else phases
-    checked = [_check_early(root, study, phase) for phase in wanted]
+    asked = {SearchParams.phase: search}
+    checked = [_check_early(root, study, phase, asked.get(phase, {})) for phase in wanted]
     done: list[Done] = []
     with turn(root, study):
         session = open_session(root)
@@ -74,13 +83,15 @@ def run_study(
             if phase == LineageParams.phase and _nobody_is_champion(done):
                 say(f"{phase:<9} nobody is champion: nothing to trace")
                 break
-            plan = make_plan(root, study, phase)
+            plan = make_plan(root, study, phase, asked.get(phase, {}))
             forced = force and (until is None or phase == until)
             done.append(_bring_up_to_date(session, plan, forced=forced, cell_timeout=cell_timeout, say=say))
     return done
 
 
-def run_phase(session: Session, plan: Plan, *, cell_timeout: int | None, say: Say) -> Done:
+def run_phase(
+    session: Session, plan: Plan, *, forced: bool = False, cell_timeout: int | None, say: Say
+) -> Done:
     """Execute the phase's notebook as a new run and publish its result, or raise PhaseFailed."""
     recorder = begin(plan.params, root=plan.root)
     staging = plan.output / f"{STAGING}{recorder.run_id}"
@@ -93,7 +104,7 @@ def run_phase(session: Session, plan: Plan, *, cell_timeout: int | None, say: Sa
             plan.params.model_dump(),
             executed,
             cwd=plan.root,
-            environment=_environment(plan, recorder.run_id, staging),
+            environment=_environment(plan, recorder.run_id, staging, forced=forced),
             on_text=say,
             progress=sys.stderr.isatty(),
             description=plan.phase,
@@ -138,10 +149,10 @@ def _nobody_is_champion(done: Sequence[Done]) -> bool:
     return any(read_result(folder / "result.json", RegistryResult).champion is None for folder in registered)
 
 
-def _check_early(root: Path, study: str, phase: str) -> PhaseParams:
+def _check_early(root: Path, study: str, phase: str, asked: Mapping[str, object]) -> PhaseParams:
     """A phase's parameters; refused before the first phase runs, while missing results come later."""
     try:
-        return make_plan(root, study, phase).params
+        return make_plan(root, study, phase, asked).params
     except ChurnError as error:
         if error.code not in ("E210", "E404", "E405"):
             raise
@@ -155,12 +166,13 @@ def _bring_up_to_date(
         say(f"{plan.phase:<9} unchanged since it last ran: skipped")
         return Done(plan, ran=False)
     say(f"{plan.phase:<9} {plan.params.notebook}")
-    return run_phase(session, plan, cell_timeout=cell_timeout, say=say)
+    return run_phase(session, plan, forced=forced, cell_timeout=cell_timeout, say=say)
 
 
-def _environment(plan: Plan, run_id: str, staging: Path) -> dict[str, str]:
+def _environment(plan: Plan, run_id: str, staging: Path, *, forced: bool) -> dict[str, str]:
     return {
         RUN_VARIABLE: run_id,
+        ANEW_VARIABLE: "1" if forced else "",
         STAGING_VARIABLE: str(staging),
         "MLFLOW_TRACKING_URI": tracking_uri(plan.root),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

@@ -1,4 +1,4 @@
-"""What came out, held against what the record says came out: splits, boosters, predictions, metrics."""
+"""What came out, held against what the record says came out: splits, models, predictions, metrics."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def compare_outputs(
     """Every output, in the order in which they are made; one that was not made was not compared.
 
     `files` are the hashes of the recorded predictions, by which they are compared where the record has lost
-    the rows. Unless `exact`, boosters are not compared, and numbers may be `CLOSE`.
+    the rows. Unless `exact`, models are not compared, and numbers may be `CLOSE`.
     """
     made = found or Outputs({}, {}, "", "", math.nan, {})
     whys = whys if found else Whys(whys.any, whys.any, whys.any)
     return [
         *_splits(expected, made, whys.any),
-        *_boosters(expected, made, exact=exact, whys=whys),
+        *_models(expected, made, exact=exact, whys=whys),
         _number("threshold", expected.threshold, made.threshold, exact=exact, why=whys.any),
         *(
             _predictions(split, expected, made, files, exact=exact, why=_why(split, whys))
@@ -102,23 +102,23 @@ def _why(name: str, whys: Whys) -> str:
     return whys.test if name.removeprefix("baseline_").startswith("test") else whys.any
 
 
-def _boosters(expected: Outputs, made: Outputs, *, exact: bool, whys: Whys) -> list[Compared]:
-    """Every configuration's booster, the winner's name, and the booster that finalize trained again."""
+def _models(expected: Outputs, made: Outputs, *, exact: bool, whys: Whys) -> list[Compared]:
+    """Every configuration's model, the winner's name, and the model that finalize trained again."""
     names = [name for name in expected.boosters if name in made.boosters]
     left = len(expected.boosters) - len(names)
     inexact = "" if exact else "these settings do not promise equal bytes: predictions are compared"
     items = [
-        _text(f"booster of {name}", expected.boosters[name], made.boosters[name], why="", skip=inexact)
+        _text(f"model of {name}", expected.boosters[name], made.boosters[name], why="", skip=inexact)
         for name in names
     ]
     if left:
         told = f"{left} configuration{'s' if left > 1 else ''}"
         items.append(
-            _output("the other boosters" if names else "boosters", told, "", "not compared", whys.search)
+            _output("the other models" if names else "models", told, "", "not compared", whys.search)
         )
     items.append(_text("winner", expected.winner, made.winner, why=whys.any))
-    booster = _text("final booster", expected.booster_sha256, made.booster_sha256, why=whys.any, skip=inexact)
-    return [*items, booster]
+    final = _text("final model", expected.booster_sha256, made.booster_sha256, why=whys.any, skip=inexact)
+    return [*items, final]
 
 
 def _predictions(

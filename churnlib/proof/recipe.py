@@ -64,6 +64,7 @@ class Recipe:
     origins: tuple[Origin, ...]  # data, search, finalize
     environment: Machine
     data: DataResult
+    family: str
     settings: dict[str, Any]
     candidate: str  # its key on the ledger
     exact: bool

@@ -9,6 +9,16 @@ from churnlib.proof.items import Cause, Compared, other, same
 
 SEEDS = ("seed", "random_state", "split_random_state", "bootstrap_seed")
 DATA_TAGS = ("data_hash", "data_version")
+TRIED = (
+    "families",
+    "method",
+    "grids",
+    "spaces",
+    "trials",
+    "batch",
+    "pruning",
+    "configurations",
+)  # the last formerly
 
 
 def compare_record(frozen: Evidence, found: Evidence) -> list[Compared]:
@@ -40,9 +50,9 @@ def cause_of(difference: Difference, frozen: Evidence) -> Cause:
 
 
 def hyperparameters(frozen: Evidence) -> set[str]:
-    """The names of the model's own parameters, and of the list that the search took them from."""
+    """The names of the model's own parameters, and of what the search took them from."""
     tag = frozen.child_run.tags.get("hyperparameters") or frozen.final_run.tags.get("hyperparameters", "[]")
-    return {"configurations", *json.loads(tag)}
+    return {*TRIED, *json.loads(tag)}
 
 
 def _item(difference: Difference, cause: Cause) -> Compared:

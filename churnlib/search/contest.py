@@ -1,26 +1,29 @@
-"""Train every configuration, in parallel, with the same result as one by one."""
+"""Who competes in a search and what came of it: entrants, how they end, the table of those trained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from churnlib.models import xgb
-from churnlib.models.metrics import Interval, auc_interval, evaluate, prefixed
-from churnlib.models.scorer import Scorer
+from churnlib.families import family
+from churnlib.models.family import Fitted, Watch
+from churnlib.models.metrics import Interval
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """One configuration in the contest: its place in the list, its name, its settings."""
+    """One configuration in the contest: its family, its place there, its name, all its settings."""
 
-    index: int  # from 1
+    family: str
+    index: int  # within its family, from 1
     name: str
     settings: dict[str, Any]
+    watch: Watch | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,37 @@ class Trained:
     """An entrant after training: the model, its validation metrics and what it took."""
 
     entrant: Entrant
-    fitted: xgb.Fitted
+    fitted: Fitted
     metrics: dict[str, float]
     auc: Interval
+    probabilities: npt.NDArray[np.float64]  # of the validation rows
+    fold_scores: npt.NDArray[np.float64]  # AUC on each fold; empty without cross-validation
+    fold_error: float  # standard error of their mean; 0 without cross-validation
     seconds: float
+
+    @property
+    def score(self) -> float:
+        """What decides: the mean over the folds, else the validation AUC."""
+        return float(self.fold_scores.mean()) if len(self.fold_scores) else self.auc.value
 
     @property
     def line(self) -> str:
         """One line for a person who watches the search."""
-        return (
-            f"{self.entrant.name}  val_auc {self.auc.value:.4f}  "
-            f"{self.fitted.best_iteration + 1} trees  {self.seconds:.1f} s"
-        )
+        label = "cv_auc" if len(self.fold_scores) else "val_auc"
+        return f"{self.entrant.name}  {label} {self.score:.4f}  {self.seconds:.1f} s"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """An entrant whose training was ended early, its learning curve being hopeless: it cannot win."""
+
+    entrant: Entrant
+    curve: pd.DataFrame  # iteration, val_log_loss (nats per row), as far as it came
+
+    @property
+    def line(self) -> str:
+        """One line for a person who watches the search."""
+        return f"{self.entrant.name}  pruned after {len(self.curve)} iterations"
 
 
 @dataclass(frozen=True)
@@ -55,86 +77,63 @@ class Failed:
         return f"{self.entrant.name}  failed: {self.error.splitlines()[0]}"
 
 
-def entrants(
-    configurations: Sequence[Mapping[str, Any]], common: Mapping[str, Any], *, prefix: str
-) -> list[Entrant]:
-    """The contest's list: ``xgb-09-lr0.03-d7`` is the ninth, learning rate 0.03, depth 7."""
-    return [
-        Entrant(index, _name(prefix, index, configuration), {**configuration, **common})
-        for index, configuration in enumerate(configurations, start=1)
-    ]
+Outcome = Trained | Cut | Failed
 
 
-def short_label(configuration: Mapping[str, Any]) -> str:
-    """The part of a name that says what was tuned: ``lr0.03-d7``."""
-    parts = [("lr", "learning_rate"), ("d", "max_depth")]
-    return "-".join(f"{short}{configuration[name]:g}" for short, name in parts if name in configuration)
+def entrant(
+    family_name: str,
+    index: int,
+    configuration: Mapping[str, Any],
+    shared: Mapping[str, Any],
+    watch: Watch | None = None,
+) -> Entrant:
+    """The contest's ninth XGBoost configuration: ``xgb-09-lr0.03-d7``, learning rate 0.03, depth 7.
 
-
-def run_contest(
-    listed: Sequence[Entrant],
-    data: xgb.Encoded,
-    *,
-    threshold: float,
-    workers: int,
-    clock: Callable[[], float],
-) -> Iterator[Trained | Failed]:
-    """Each entrant as soon as it is trained, or has failed, on one thread each, `workers` at a time.
-
-    The order of arrival varies, what arrives does not. An entrant that raises does not stop the others;
-    an interrupt or a reader who stops cancels those not yet begun.
+    `shared` are the settings of the whole search; a family takes those that it knows.
     """
-
-    def train(entrant: Entrant) -> Trained:
-        begun = clock()
-        fitted = xgb.fit(data, entrant.settings, threads=1)
-        seconds = clock() - begun
-        scorer = Scorer(fitted.booster, data.encoder, threshold)
-        probabilities = scorer.probabilities(data.val)
-        found = evaluate(data.val_labels, probabilities, threshold)
-        return Trained(
-            entrant, fitted, prefixed(found, "val"), auc_interval(data.val_labels, probabilities), seconds
-        )
-
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        running = {pool.submit(train, entrant): entrant for entrant in listed}
-        try:
-            for done in as_completed(running):
-                yield _arrival(done, running[done])
-        finally:
-            pool.shutdown(cancel_futures=True)
+    kind = family(family_name)
+    common = {name: shared[name] for name in kind.SHARED}
+    label = short_label(family_name, configuration)
+    name = f"{kind.PREFIX}-{index:02d}" + (f"-{label}" if label else "")
+    return Entrant(family_name, index, name, {**configuration, **common}, watch)
 
 
-def results_table(trained: Sequence[Trained]) -> pd.DataFrame:
-    """One row per configuration, best validation AUC first; ties go to the earlier configuration."""
+def short_label(family_name: str, settings: Mapping[str, Any]) -> str:
+    """The part of a name that says what was tuned: ``lr0.03-d7``."""
+    shown = [(short, settings[name]) for short, name in family(family_name).SHORT.items() if name in settings]
+    return "-".join(f"{short}{value:.3g}" if _numeric(value) else f"{short}{value}" for short, value in shown)
+
+
+def results_table(trained: Sequence[Trained], run_ids: Mapping[str, str]) -> pd.DataFrame:
+    """One row per trained entrant, best score first; ties stay in the order of the entrants.
+
+    `run_ids` by entrant's name. Settings that a family does not have are empty in its rows.
+    """
     rows = [
         {
             "index": item.entrant.index,
             "name": item.entrant.name,
+            "family": item.entrant.family,
+            "run_id": run_ids[item.entrant.name],
+            "score": item.score,
             **item.metrics,
             "val_auc_low": item.auc.low,
             "val_auc_high": item.auc.high,
+            **cross_validated(item),
             "best_iteration": item.fitted.best_iteration,
+            "model_size": item.fitted.size,
             "train_time_seconds": item.seconds,
             **item.entrant.settings,
         }
         for item in trained
     ]
-    return pd.DataFrame(rows).sort_values(["val_auc", "index"], ascending=[False, True], ignore_index=True)
+    return pd.DataFrame(rows).sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 
-def winner(trained: Sequence[Trained]) -> Trained:
-    """The entrant with the best validation AUC; among equals the earlier one."""
-    return min(trained, key=lambda item: (-item.auc.value, item.entrant.index))
+def cross_validated(item: Trained) -> dict[str, float]:
+    """The mean AUC over the folds and its standard error; nothing without cross-validation."""
+    return {"cv_auc": item.score, "cv_auc_se": item.fold_error} if len(item.fold_scores) else {}
 
 
-def _arrival(done: Future[Trained], entrant: Entrant) -> Trained | Failed:
-    error = done.exception()
-    if isinstance(error, Exception):
-        return Failed(entrant, f"{type(error).__name__}: {error}")
-    return done.result()
-
-
-def _name(prefix: str, index: int, configuration: Mapping[str, Any]) -> str:
-    label = short_label(configuration)
-    return f"{prefix}-{index:02d}" + (f"-{label}" if label else "")
+def _numeric(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

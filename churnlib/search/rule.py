@@ -53,11 +53,12 @@ class Ruling:
     """Who wins by the rule, and how far the winner's score is below the best score, the leader's."""
 
     rule: WinnerRule
+    most: float  # AUC that a simpler winner may be behind
     winner: str
     leader: str
     deficit: float
     standard_error: float  # of the deficit; 0 where the winner leads
-    within: tuple[str, ...]  # who is within one standard error of the leader, the best score first
+    within: tuple[str, ...]  # who is within one standard error and `most` of the leader, the best first
     versus: tuple[Versus, ...]  # one per other family, the strongest first
 
 
@@ -72,22 +73,25 @@ class _Gap:
 _Compare = Callable[[Entry, Entry], _Gap]
 
 
-def rule_on_rows(entries: Sequence[Entry], labels: Labels, *, rule: WinnerRule) -> Ruling:
+def rule_on_rows(entries: Sequence[Entry], labels: Labels, *, rule: WinnerRule, most: float) -> Ruling:
     """The ruling on validation rows, with DeLong's standard error of the difference of two AUCs.
 
     Both AUCs are of the same rows, so the luck of the draw that they share does not count: far less than
-    either's own standard error. Raises IntegrityError E427, DataError E322. Source: gate.paired.
+    either's own standard error. A simpler winner is at most `most` AUC behind the best. Raises IntegrityError
+    E427, DataError E322. Source: gate.paired.
     """
 
     def compare(first: Entry, second: Entry) -> _Gap:
         found = delong_difference(labels, first.evidence, second.evidence, confidence=(1 + LEVEL) / 2)
         return _Gap(found.value, found.standard_error, found.low, found.high)
 
-    return _ruling(entries, rule, compare)
+    return _ruling(entries, rule, most, compare)
 
 
-def rule_on_folds(entries: Sequence[Entry], *, held_out: float, rule: WinnerRule) -> Ruling:
+def rule_on_folds(entries: Sequence[Entry], *, held_out: float, rule: WinnerRule, most: float) -> Ruling:
     """The ruling on the scores of two folds or more; `held_out` is validation rows per training row.
+
+    A simpler winner is at most `most` AUC behind the best.
 
     The interval is from Student's t with n_folds - 1 degrees of freedom and `error_of_mean`. Source: Nadeau
     and Bengio (2003), Machine Learning 52:239; for repeated folds Bouckaert and Frank (2004), PAKDD,
@@ -101,7 +105,7 @@ def rule_on_folds(entries: Sequence[Entry], *, held_out: float, rule: WinnerRule
         half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
         return _Gap(value, error, value - half, value + half)
 
-    return _ruling(entries, rule, compare)
+    return _ruling(entries, rule, most, compare)
 
 
 def error_of_mean(scores: npt.NDArray[np.float64], held_out: float) -> float:
@@ -113,15 +117,16 @@ def error_of_mean(scores: npt.NDArray[np.float64], held_out: float) -> float:
     return math.sqrt((1 / len(scores) + held_out) * float(scores.var(ddof=1)))
 
 
-def _ruling(entries: Sequence[Entry], rule: WinnerRule, compare: _Compare) -> Ruling:
+def _ruling(entries: Sequence[Entry], rule: WinnerRule, most: float, compare: _Compare) -> Ruling:
     ranked = sorted(entries, key=lambda entry: (-entry.score, entry.index))
     leader = ranked[0]
     behind = [(entry, compare(leader, entry)) for entry in ranked[1:]]
     near = [(leader, _Gap(0.0, 0.0, 0.0, 0.0))]
-    near += [(entry, gap) for entry, gap in behind if gap.value <= gap.standard_error]
+    near += [(entry, gap) for entry, gap in behind if gap.value <= min(gap.standard_error, most)]
     winner, gap = near[0] if rule == "best" else min(near, key=lambda item: item[0].size)
     return Ruling(
         rule=rule,
+        most=most,
         winner=winner.name,
         leader=leader.name,
         deficit=gap.value,

@@ -15,16 +15,16 @@ from typing import Any
 import yaml
 
 from churnlib.errors import IntegrityError
-from churnlib.models.manifest import BOOSTER, DESCRIPTION
+from churnlib.families import family, names
+from churnlib.models.manifest import DESCRIPTION, model_path
 from churnlib.models.requirements import declared
 from churnlib.models.scorer import read_description
-from churnlib.tracking.models import NO_BYTECODE, REQUIRED, SCRIPT, model_script
+from churnlib.tracking.models import NO_BYTECODE, SCRIPT, model_script, required
 
-NEEDED = ("MLmodel", SCRIPT, DESCRIPTION, BOOSTER, "requirements.txt", "conda.yaml", "python_env.yaml")
+NEEDED = ("MLmodel", SCRIPT, DESCRIPTION, "requirements.txt", "conda.yaml", "python_env.yaml")
 EXAMPLES = ("input_example.json", "serving_input_example.json")
-PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".skops", ".pt", ".pth")
-PICKLED = (b"\x80", b"PK\x03\x04", b"\x1f\x8b", b"x\x9c")  # pickle, and what joblib and skops pack it in
-UBJ = b"{L"
+PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth")
+PICKLED = (b"\x80", b"PK\x03\x04", b"\x1f\x8b", b"x\x9c")  # pickle, and what joblib and others pack it in
 DEEPEST = 20
 
 _TEXT = re.compile(r"[^\n]*")
@@ -36,8 +36,7 @@ _EXAMPLE = "saved_input_example_info"
 # Each entry of MLmodel: a pattern for text that differs from model to model, else the only value.
 _DESCRIBED: dict[tuple[str, ...], object] = {
     ("artifact_path",): _TEXT,
-    (*_FLAVOR, "artifacts", "booster", "path"): BOOSTER,
-    (*_FLAVOR, "artifacts", "booster", "uri"): _TEXT,
+    (*_FLAVOR, "artifacts", "model", "uri"): _TEXT,
     (*_FLAVOR, "artifacts", "scorer", "path"): DESCRIPTION,
     (*_FLAVOR, "artifacts", "scorer", "uri"): _TEXT,
     (*_FLAVOR, "cloudpickle_version"): _VERSION,
@@ -57,7 +56,7 @@ _DESCRIBED: dict[tuple[str, ...], object] = {
     ("run_id",): _HEX,
     ("signature", "inputs"): re.compile(r"\[.*\]", re.DOTALL),
     ("signature", "outputs"): re.compile(r"\[.*\]", re.DOTALL),
-    ("signature", "params"): None,
+    ("signature", "params"): '[{"name": "reasons", "default": 0, "shape": null, "type": "long"}]',
     ("type_hint_from_example",): False,
     ("utc_time_created",): re.compile(r"[-0-9:. ]+"),
 }
@@ -74,11 +73,18 @@ def surprises(files: Mapping[str, bytes]) -> list[str]:
     The script must be this library's own, byte for byte: a model that an older library saved is a
     surprise, too. Package versions may be any; `environment_differences` compares them.
     """
-    named = list(_about_names(files))
+    try:
+        name = read_description(files[DESCRIPTION].decode("utf-8")).family if DESCRIPTION in files else ""
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        name = ""
+    if name not in names():
+        known = "does not describe a scorer of a known family" if DESCRIPTION in files else "is missing"
+        return [f"{DESCRIPTION!r} {known}"]
+    named = [*_about_names(files, model_path(name)), *_about_model(files, name)]
     if named:
         return named
-    checks = (_about_script, _about_contents, _about_description, _about_environment)
-    return [line for check in checks for line in check(files)]
+    checks = (_about_script, _about_examples, _about_description, _about_environment)
+    return [line for check in checks for line in check(files, name)]
 
 
 def require_no_surprises(files: Mapping[str, bytes]) -> None:
@@ -91,30 +97,31 @@ def require_no_surprises(files: Mapping[str, bytes]) -> None:
         )
 
 
-def _about_names(files: Mapping[str, bytes]) -> Iterator[str]:
-    allowed = {*NEEDED, *EXAMPLES, NO_BYTECODE}
+def _about_names(files: Mapping[str, bytes], model: str) -> Iterator[str]:
+    """`model` is the family's own file: what it holds is for the family to say."""
+    needed = (*NEEDED, NO_BYTECODE, model)
     for name, content in sorted(files.items()):
-        if name.lower().endswith(PICKLES) or content.startswith(PICKLED):
+        if name != model and (name.lower().endswith(PICKLES) or content.startswith(PICKLED)):
             yield f"{name!r} looks like a pickle"
-        elif name not in allowed:
+        elif name not in {*needed, *EXAMPLES}:
             yield f"{name!r} is a file that no model has"
-    yield from (f"{name!r} is missing" for name in (*NEEDED, NO_BYTECODE) if name not in files)
+    yield from (f"{name!r} is missing" for name in needed if name not in files)
     if len([name for name in EXAMPLES if name in files]) == 1:
         yield f"one of {EXAMPLES[0]!r} and {EXAMPLES[1]!r} is missing"
 
 
-def _about_script(files: Mapping[str, bytes]) -> Iterator[str]:
-    if files[SCRIPT] != model_script():
+def _about_model(files: Mapping[str, bytes], family_name: str) -> Iterator[str]:
+    model = model_path(family_name)
+    if model in files:
+        yield from (f"{model!r} {fault}" for fault in family(family_name).faults(files[model]))
+
+
+def _about_script(files: Mapping[str, bytes], family_name: str) -> Iterator[str]:
+    if files[SCRIPT] != model_script(family_name):
         yield f"{SCRIPT!r} is not the script that this library writes"
 
 
-def _about_contents(files: Mapping[str, bytes]) -> Iterator[str]:
-    if not files[BOOSTER].startswith(UBJ):
-        yield f"{BOOSTER!r} is not UBJ"
-    try:
-        read_description(files[DESCRIPTION].decode("utf-8"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        yield f"{DESCRIPTION!r} does not describe a scorer"
+def _about_examples(files: Mapping[str, bytes], _family_name: str) -> Iterator[str]:
     for name in (name for name in EXAMPLES if name in files):
         try:
             json.loads(files[name])
@@ -122,8 +129,9 @@ def _about_contents(files: Mapping[str, bytes]) -> Iterator[str]:
             yield f"{name!r} is not JSON"
 
 
-def _about_description(files: Mapping[str, bytes]) -> Iterator[str]:
+def _about_description(files: Mapping[str, bytes], family_name: str) -> Iterator[str]:
     expected = {**_DESCRIBED, **(_WITH_EXAMPLE if EXAMPLES[0] in files else {})}
+    expected[(*_FLAVOR, "artifacts", "model", "path")] = model_path(family_name)
     try:
         found = dict(_leaves(plain_yaml(files["MLmodel"])))
     except ValueError as error:
@@ -139,15 +147,16 @@ def _about_description(files: Mapping[str, bytes]) -> Iterator[str]:
             yield f"{where} is not what this library writes"
 
 
-def _about_environment(files: Mapping[str, bytes]) -> Iterator[str]:
+def _about_environment(files: Mapping[str, bytes], family_name: str) -> Iterator[str]:
     """What an environment that is made for the model would install beside the packages it needs."""
     try:
         pinned = declared(files["requirements.txt"].decode("utf-8"))
     except ValueError as error:
         yield f"'requirements.txt': {error}"
         return
-    if tuple(pinned) != REQUIRED:
-        yield f"'requirements.txt' names other packages than {', '.join(REQUIRED)}"
+    wanted = required(family_name)
+    if tuple(pinned) != wanted:
+        yield f"'requirements.txt' names other packages than {', '.join(wanted)}"
     lines = [f"{name}=={version}" for name, version in pinned.items()]
     expected = {
         "conda.yaml": r"channels=\['conda-forge'\] "

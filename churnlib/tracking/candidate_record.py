@@ -9,14 +9,15 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from churnlib.models import xgb
+from churnlib.families import family
 from churnlib.models.baseline import Baseline, measure
 from churnlib.models.candidate import Candidate, candidate_name, predictions_table
+from churnlib.models.explain import Explanation
 from churnlib.models.manifest import file_hashes
 from churnlib.models.sealed_rows import quoted_csv
 from churnlib.params import FinalizeParams
 from churnlib.results import FinalizeResult, SearchResult, sha256
-from churnlib.tracking.contest_record import model_tags
+from churnlib.tracking.child_record import iterated, model_tags
 from churnlib.tracking.models import log_model, model_files
 from churnlib.tracking.phase import Recorder
 from churnlib.tracking.sealed import Verdict
@@ -48,13 +49,13 @@ def record_candidate(
         recorder.file(content, name)
     recorder.file(kept_sample, "sample_predictions.json")
     recorder.text(candidate.curve.to_csv(index=False), "threshold_curve.csv")
-    importance = xgb.importance(candidate.fitted, candidate.scorer.encoder)
+    importance = family(candidate.family).importance(candidate.fitted, candidate.scorer.encoder)
     recorder.text(importance.to_csv(index=False), "feature_importance.csv")
     recorder.figures(figures)
     model_id = log_model(
         recorder,
         candidate.scorer,
-        candidate.booster,
+        candidate.fitted.content,
         parameters=candidate.fitted.parameters,
         example=example_records(candidate, sample),
     )
@@ -62,7 +63,7 @@ def record_candidate(
         params=candidate.fitted.parameters,
         metrics={**_metrics(candidate, verdict), **baseline_metrics},
         tags={
-            **model_tags(candidate.fitted, candidate.booster),
+            **model_tags(candidate.family, candidate.fitted),
             "purpose": "final_evaluation",
             "promoted_from_search": search.run_id,
             "best_child_run_id": search.best_child_run_id,
@@ -79,6 +80,7 @@ def record_candidate(
         search_run_id=search.run_id,
         best_child_run_id=search.best_child_run_id,
         name=candidate_name(params, search),
+        family=candidate.family,
         model_id=model_id,
         model_files=file_hashes(model_files(model_id)),
         booster_sha256=candidate.booster_sha256,
@@ -94,6 +96,12 @@ def record_candidate(
         openings=list(verdict.openings),
         incumbent=verdict.incumbent,
     )
+
+
+def record_explanation(recorder: Recorder, explanation: Explanation, along: pd.DataFrame) -> None:
+    """Log what each column adds to the explained rows' scores, and the partial dependence."""
+    recorder.file(explanation.to_parquet_bytes(), "explanations.parquet")
+    recorder.text(along.to_csv(index=False), "partial_dependence.csv")
 
 
 def compared_files(candidate: Candidate, plain: Baseline, verdict: Verdict) -> dict[str, bytes]:
@@ -170,7 +178,8 @@ def _metrics(candidate: Candidate, verdict: Verdict) -> dict[str, float]:
         "test_auc_high": judged.auc.high,
         "decision_threshold": candidate.decision.threshold,
         f"val_best_{candidate.decision.objective}": candidate.decision.value,
-        "best_iteration": candidate.fitted.best_iteration,
+        "model_size": candidate.fitted.size,
+        **iterated(candidate.fitted),
     }
 
 

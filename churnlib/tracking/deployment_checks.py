@@ -85,7 +85,7 @@ def _no_surprises(files: Mapping[str, bytes]) -> Check:
 
 
 def _signature(files: Mapping[str, bytes]) -> Check:
-    encoder, _ = read_description(files[DESCRIPTION].decode("utf-8"))
+    encoder = read_description(files[DESCRIPTION].decode("utf-8")).encoder
     found = plain_yaml(files["MLmodel"])["signature"]
     expected = signature(encoder).to_dict()
     faults = [

@@ -20,9 +20,17 @@ from churnlib.data.prepare import prepare
 from churnlib.errors import ChurnError, InfrastructureError
 from churnlib.ledger.replay import Ledger
 from churnlib.models import baseline
-from churnlib.models.candidate import Candidate, candidate_key, judge, predictions_table, score, train
+from churnlib.models.candidate import (
+    Candidate,
+    Objective,
+    candidate_key,
+    judge,
+    predictions_table,
+    score,
+    train,
+)
 from churnlib.models.features import encode_splits, labels_of
-from churnlib.params import DataParams, FinalizeParams
+from churnlib.params import DataParams
 from churnlib.proof.cells import difference
 from churnlib.proof.items import Cause, Compared, Outputs, Remade, other, same, untold
 from churnlib.proof.machines import compare_machines
@@ -102,8 +110,8 @@ class _Work:
         parts, splits = self.data()
         self.say(f"model: {recipe.expected.winner} trained again from its recorded settings")
         encoded = encode_splits(parts["train"], parts["val"], schema_of(recipe.data))
-        params = FinalizeParams.check(recipe.origin("finalize").parameters, where=f"run {recipe.run_id}")
-        candidate = train(encoded, recipe.settings, params)
+        objective = Objective.of(recipe.origin("finalize").parameters)
+        candidate = train(encoded, recipe.family, recipe.settings, objective)
         plain = baseline.fit(encoded)
         metrics = {
             **candidate.val_metrics,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -13,38 +15,41 @@ from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from churnlib.errors import IntegrityError
+from churnlib.families import family
 from churnlib.lock import pins
-from churnlib.models.manifest import BOOSTER, DESCRIPTION, require_whole
+from churnlib.models.manifest import DESCRIPTION, require_whole
 from churnlib.models.scorer import Encoder, Scorer
 from churnlib.store import project_root
 from churnlib.tracking.outages import explained
 from churnlib.tracking.phase import Recorder
 
-REQUIRED = ("mlflow", "numpy", "pandas", "xgboost")
+REQUIRED = ("mlflow", "numpy", "pandas")  # by every model, beside what its family needs
 SCRIPT = "churn_model.py"
 WRITTEN_BY_LOADING = "registered_model_meta"  # MLflow puts this beside a model when it loads it
 # A file where Python would keep compiled code: else whoever loads a model from the local store writes
 # some beside it, and what somebody planted there would be run instead of the script.
 NO_BYTECODE = "__pycache__"
+# What scorer.py has that no model needs.
+FOR_TYPE_CHECKERS = "if TYPE_CHECKING:\n    from churnlib.models.family import Predictor\n\n"
 _TYPES = {"category": DataType.string, "boolean": DataType.boolean}
 
 
 def log_model(
     recorder: Recorder,
     scorer: Scorer,
-    booster: bytes,
+    content: bytes,
     *,
     parameters: Mapping[str, Any],
     example: Sequence[Mapping[str, Any]] | None = None,
 ) -> str:
     """The id of the model, logged to the recorder's run with all that scoring needs.
 
-    `example` are a few records that MLflow shows to callers; without it none is stored. These are
-    the steps of MLflow's own `log_model` that write something; it would read the run and every
-    metric again, which takes longer than the writing. `Recorder.batch` gives a model its metrics.
+    `content` is the family's own file; `example` are a few records that MLflow shows to callers, if they are
+    given. These are the steps of MLflow's own `log_model` that write something; it would read the run and
+    every metric again, which takes longer than the writing. `Recorder.batch` gives a model its metrics.
     """
     logged = mlflow.initialize_logged_model(
         name="model",
@@ -54,7 +59,7 @@ def log_model(
     )
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            saved = _save(Path(scratch), scorer, booster, logged, recorder.run_id, example)
+            saved = _save(Path(scratch), scorer, content, logged, recorder.run_id, example)
             place = get_artifact_repository(logged.artifact_location, recorder.client.tracking_uri)
             place.log_artifacts(str(saved))
     except BaseException:
@@ -80,23 +85,31 @@ def signature(encoder: Encoder) -> ModelSignature:
     outputs = Schema(
         [ColSpec(DataType.double, "churn_probability"), ColSpec(DataType.long, "churn_prediction")]
     )
-    made = ModelSignature(inputs=inputs, outputs=outputs)
+    asked = ParamSchema([ParamSpec("reasons", DataType.long, 0)])
+    made = ModelSignature(inputs=inputs, outputs=outputs, params=asked)
     made._is_signature_from_type_hint = True
     return made
 
 
-def requirements(root: Path) -> list[str]:
-    """What a saved model needs, with the versions that requirements.lock pins."""
+def required(family_name: str) -> tuple[str, ...]:
+    """The packages that a saved model of this family needs, in the order in which it names them."""
+    return tuple(sorted({*REQUIRED, *family(family_name).REQUIRES}))
+
+
+def requirements(root: Path, family_name: str) -> list[str]:
+    """What a saved model of this family needs, with the versions that requirements.lock pins."""
     pinned = pins(root)
-    return [f"{name}=={pinned[name]}" for name in REQUIRED]
+    return [f"{name}=={pinned[name]}" for name in required(family_name)]
 
 
-def model_script() -> bytes:
-    """The script of every model that this library saves: what loads it and scores with it."""
+@functools.cache
+def model_script(family_name: str) -> bytes:
+    """The script of every model of this family that this library saves: what loads it and scores with it."""
     source = resources.files("churnlib")
     script = (source / "models" / "scorer.py").read_text(encoding="utf-8")
+    predictor = inspect.getsource(family(family_name).Predictor)
     entry = (source / "templates" / "model_entry.py.txt").read_text(encoding="utf-8")
-    return f"{script}\n\n{entry}".encode()
+    return f"{script.replace(FOR_TYPE_CHECKERS, '')}\n\n{predictor}\n\n{entry}".encode()
 
 
 def model_files(model_id: str) -> dict[str, bytes]:
@@ -138,13 +151,13 @@ def verified_files(model_id: str, manifest: Mapping[str, str]) -> dict[str, byte
 def _save(
     scratch: Path,
     scorer: Scorer,
-    booster: bytes,
+    content: bytes,
     logged: LoggedModel,
     run_id: str,
     example: Sequence[Mapping[str, Any]] | None,
 ) -> Path:
     """The folder below `scratch` that holds the model as MLflow stores and loads it."""
-    paths = _write_parts(scratch, scorer, booster)
+    paths = _write_parts(scratch, scorer, content)
     folder = scratch / "model"
     mlflow.pyfunc.save_model(
         folder,
@@ -155,8 +168,8 @@ def _save(
             model_id=logged.model_id,
         ),
         python_model=str(paths["script"]),
-        artifacts={name: str(paths[name]) for name in ("scorer", "booster")},
-        pip_requirements=requirements(project_root()),
+        artifacts={name: str(paths[name]) for name in ("scorer", "model")},
+        pip_requirements=requirements(project_root(), scorer.description.family),
         signature=signature(scorer.encoder),
         input_example=list(example) if example else None,
     )
@@ -164,12 +177,13 @@ def _save(
     return folder
 
 
-def _write_parts(folder: Path, scorer: Scorer, booster: bytes) -> dict[str, Path]:
-    """The script, the scorer's description and the booster, written to `folder`."""
+def _write_parts(folder: Path, scorer: Scorer, content: bytes) -> dict[str, Path]:
+    """The script, the scorer's description and the family's own file, written to `folder`."""
+    name = scorer.description.family
     contents = {
-        "script": (SCRIPT, model_script()),
-        "scorer": (Path(DESCRIPTION).name, scorer.describe().encode()),
-        "booster": (Path(BOOSTER).name, booster),
+        "script": (SCRIPT, model_script(name)),
+        "scorer": (Path(DESCRIPTION).name, scorer.description.to_json().encode()),
+        "model": (family(name).FILE, content),
     }
     paths = {}
     for part, (name, content) in contents.items():

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RUN_VARIABLE = "CHURN_RUN_ID"  # set by the runner, which began the run and will end it
+ANEW_VARIABLE = "CHURN_ANEW"  # set by the runner under FORCE=1: work that was finished before does not count
 LONGEST_PARAM = 6000  # MLflow cuts a longer value silently
 
 
@@ -108,7 +109,7 @@ class Recorder:
         self.text(data.data_schema, "data_schema.json")
 
     def _log_inputs(self, datasets: list[DatasetInput]) -> None:
-        """Log datasets; once more where another run has recorded the same between MLflow's look and its write.
+        """Log datasets; once more where another run recorded the same between MLflow's look and its write.
 
         MLflow then refuses this run's whole request, though the rows that it wanted are there by now.
         """
@@ -186,6 +187,11 @@ def phase(params: PhaseParams, *, name: str | None = None) -> Iterator[Recorder]
         yield recorder
         if not given:
             recorder.end("FINISHED")
+
+
+def trains_anew() -> bool:
+    """Whether the runner was forced: nothing that was finished before is to be taken from the record."""
+    return bool(os.environ.get(ANEW_VARIABLE))
 
 
 def close_family(client: MlflowClient, run_id: str, status: str, *, error: str = "") -> None:

@@ -10,12 +10,13 @@ import ast
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 from mlflow import MlflowClient
 
 from churnlib.errors import IntegrityError
 from churnlib.evidence import Evidence, RunEvidence
+from churnlib.families import family
 from churnlib.ledger.life import version_named
 from churnlib.ledger.replay import Ledger
 from churnlib.ledger.state import Version
@@ -31,6 +32,12 @@ from churnlib.tracking.inspection import attempted, inspect_version
 from churnlib.tracking.ledger import Book, open_book
 from churnlib.tracking.records import artifact
 from churnlib.tracking.registration import registered_result
+
+_FORMERLY = {
+    "run_prefix": str,
+    "eval_metric": str,
+    "configurations": list,
+}  # of a search, while it knew XGBoost alone
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,7 @@ class _Reader:
             origins=tuple(self._origin(phase, runs[by_phase[phase]], given[phase]) for phase in by_phase),
             environment=self._machine(),
             data=finalize.data,
+            family=finalize.family,
             settings=search.get("best_settings") or self._settings(asked),
             candidate=finalize.candidate,
             exact=runs["final"].tags.get("same_bytes", "true") == "true",
@@ -171,9 +179,13 @@ class _Reader:
 
     def _settings(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The winner's settings, where the search's result is lost: from its place in the list."""
-        index = int(self.frozen.child_run.tags["search_index"])
-        common = ("n_estimators", "early_stopping_rounds", "eval_metric", "random_state")
-        return {**asked["configurations"][index - 1], **{name: asked[name] for name in common}}
+        child, name = self.frozen.child_run, self.finalize.family
+        grid = asked["configurations"] if "configurations" in asked else asked["grids"].get(name, [])
+        if asked.get("method") == "bayes":
+            tuned = {setting: ast.literal_eval(child.params[setting]) for setting in asked["spaces"][name]}
+        else:
+            tuned = grid[int(child.tags["search_index"]) - 1]
+        return {**tuned, **{setting: asked[setting] for setting in family(name).SHARED}}
 
     def _expected(self, children: list[dict[str, Any]]) -> Outputs:
         finalize = self.finalize
@@ -208,12 +220,16 @@ class _Reader:
 
 def parameters_from_text(texts: dict[str, str]) -> dict[str, Any]:
     """A search's parameters from the texts that a run keeps of them."""
+    known = {*SearchParams.model_fields, *_FORMERLY}
     return {
         name: text if _is_text(name) else ast.literal_eval(text)
         for name, text in texts.items()
-        if name in SearchParams.model_fields
+        if name in known
     }
 
 
 def _is_text(name: str) -> bool:
-    return name == "eval_metric" or SearchParams.model_fields[name].annotation is str
+    field = SearchParams.model_fields.get(name)
+    if field is None:
+        return _FORMERLY[name] is str
+    return field.annotation is str or get_origin(field.annotation) is Literal

@@ -42,6 +42,7 @@ GROUND = (
     "proof/",
     "data/",
     "models/",
+    "families/",
     "figures/",
     "search",
 )

@@ -24,10 +24,13 @@ from tests.in_process import run_phase
 
 DAY = 86_400_000  # ms
 FIRST, SECOND = 120, 20  # days ago: when versions 1 and 2 became champion
-WEAK = {"configurations": [{"learning_rate": 0.3, "max_depth": 1}], "min_finished": 1, "n_estimators": 2}
+WEAK: dict[str, Any] = {
+    "families": ["xgboost"],
+    "grids": {"xgboost": [{"learning_rate": 0.3, "max_depth": 1}]},
+    "n_estimators": 2,
+}
 STRONG: dict[str, Any] = {
-    "configurations": [{"learning_rate": 0.1, "max_depth": 3, "subsample": 0.8}],
-    "min_finished": 1,
+    "grids": {"xgboost": [{"learning_rate": 0.1, "max_depth": 3, "subsample": 0.8}]},
     "n_estimators": 60,
     "search_name": "strong",
 }

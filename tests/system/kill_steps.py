@@ -19,11 +19,10 @@ from matplotlib.figure import Figure
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from churnlib.figures import final, gate, registry
+from churnlib.figures import dependence, explain, final, gate, registry
 from churnlib.models.candidate import score
-from churnlib.models.manifest import BOOSTER, DESCRIPTION
+from churnlib.models.manifest import file_hashes, load_verified
 from churnlib.models.requirements import declared
-from churnlib.models.scorer import Scorer
 from churnlib.tracking.allowed import require_no_surprises
 from churnlib.tracking.reload import Reloaded
 
@@ -85,7 +84,7 @@ def quicken() -> None:
     with a real one shows that the gate sees no difference.
     """
     patch = pytest.MonkeyPatch()
-    for module in (final, gate, registry):
+    for module in (dependence, explain, final, gate, registry):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             public = function.__module__ == module.__name__ and not name.startswith("_")
             if public and inspect.signature(function).return_annotation == "Figure":
@@ -110,7 +109,7 @@ class _Here:
     rows: pd.DataFrame
 
     def result(self) -> Reloaded:
-        scorer = Scorer.from_bytes(self.files[DESCRIPTION].decode(), self.files[BOOSTER])
+        scorer = load_verified(self.files, file_hashes(self.files))
         packages = declared(self.files["requirements.txt"].decode())
         return Reloaded(np.asarray(score(scorer, self.rows)), packages, python="")
 

@@ -28,7 +28,7 @@ from tests.system.kill_steps import Steps
 MODEL = "streamflow-churn-predictor"
 EXPERIMENT = "streamflow-churn-xgb-v3"
 RECORD = ("mlflow.db", "mlartifacts", "build")
-ONE = {"configurations": [{"learning_rate": 0.3, "max_depth": 2}], "min_finished": 1}
+ONE = {"grids": {"xgboost": [{"learning_rate": 0.3, "max_depth": 2}]}, "min_finished": 1}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from churnlib import store
 from churnlib.ledger.event import Draft
 from churnlib.ledger.replay import Ledger
-from churnlib.models import baseline, xgb
+from churnlib.models import baseline
 from churnlib.models.candidate import Candidate, retrain
 from churnlib.params import DataParams, FinalizeParams
 from churnlib.results import ChildRecord, DataResult, FinalizeResult, SearchResult, sha256, to_text
@@ -29,6 +29,7 @@ from tests.conftest import Project
 from tests.unit.planted import (
     SETTINGS,
     data_result,
+    fit_of,
     planted_encoded,
     planted_schema,
     planted_table,
@@ -78,7 +79,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        return f"xgb-final-best-d{self.depth}"
+        return f"xgb-final-best-lr0.3-d{self.depth}"
 
     @property
     def params(self) -> FinalizeParams:
@@ -95,7 +96,7 @@ class Case:
             run_id=sha256(self.search_name.encode())[:32],
             parameters={"search_name": self.search_name},
             best_settings=settings,
-            best_name=f"xgb-02-d{self.depth}",
+            best_name=f"xgb-02-lr0.3-d{self.depth}",
             children=[winner],
         )
 
@@ -106,7 +107,7 @@ class Case:
 
 @functools.cache
 def booster(depth: int) -> bytes:
-    return xgb.fit(planted_encoded(), {**SETTINGS, "max_depth": depth}, threads=1).to_bytes()
+    return fit_of("xgboost", planted_encoded(), {**SETTINGS, "max_depth": depth}).content
 
 
 @functools.cache

@@ -12,10 +12,12 @@ import pytest
 from mlflow.entities import Run
 
 from churnlib.errors import GateRefused
-from churnlib.models import xgb
+from churnlib.families import xgboost
+from churnlib.models.family import Fitted
 from churnlib.params import SearchParams
 from churnlib.results import SearchResult
-from churnlib.tracking import contest_record
+from churnlib.search.tables import leaderboard
+from churnlib.tracking import contest_record, search_record
 from churnlib.tracking.connection import connect
 from churnlib.tracking.phase import phase
 from tests.conftest import Project
@@ -36,10 +38,10 @@ def search(world: World, params: SearchParams) -> tuple[contest_record.Contest, 
         lines: list[str] = []
         contest = contest_record.run_and_record(run, params, world.data, world.encoded, announce=lines.append)
         assert len(lines) == 3
-        table = contest_record.record_summary(run, params, contest)
-        result = contest_record.result_of(run, params, world.data, contest)
+        verdict = search_record.record_summary(run, params, contest)
+        result = search_record.result_of(run, params, world.data, contest, verdict)
         run.keep(result)
-    return contest, table, result
+    return contest, verdict.table, result
 
 
 def recorded(world: World) -> dict[str, Run]:
@@ -52,14 +54,14 @@ def recorded(world: World) -> dict[str, Run]:
 
 @pytest.fixture
 def second_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    fit = xgb.fit
+    fit = xgboost.fit
 
-    def failing(data: xgb.Encoded, settings: Mapping[str, Any], *, threads: int) -> xgb.Fitted:
+    def failing(prepared: xgboost.Prepared, settings: Mapping[str, Any], **options: Any) -> Fitted:
         if settings["max_depth"] == 4:
             raise ValueError("planted: no such tree\nand more")
-        return fit(data, settings, threads=threads)
+        return fit(prepared, settings, **options)
 
-    monkeypatch.setattr(xgb, "fit", failing)
+    monkeypatch.setattr(xgboost, "fit", failing)
 
 
 FAILED = "xgb-02-lr0.3-d4"
@@ -84,10 +86,10 @@ def test_A14_a_configuration_that_fails_is_on_record_and_one_of_the_others_wins(
     assert (parent["total_configs"], parent["finished_configs"]) == ("3", "2")
     assert parent["best_child_run_id"] == result.best_child_run_id
     assert [child.name for child in result.children] == ["xgb-01-lr0.3-d2", "xgb-03-lr0.1-d3"]
-    board = contest_record.leaderboard(table, contest.failed)
+    board = leaderboard(table, contest.failed, contest.pruned)
     assert board["name"].tolist()[-1] == FAILED and pd.isna(board["val_auc"].iloc[-1])
-    assert board["error"].tolist()[-1] == "ValueError: planted: no such tree"
-    assert "error" not in contest_record.leaderboard(table)
+    assert board["note"].tolist()[-1] == "ValueError: planted: no such tree"
+    assert "note" not in leaderboard(table)
 
 
 def test_what_the_settings_promise_is_on_record_before_anybody_reproduces(world: World) -> None:
@@ -113,10 +115,10 @@ def test_A14_too_few_that_finish_are_refused_when_all_is_on_record(world: World,
 
 
 def test_A14_a_search_in_which_all_fail_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*_: Any, **__: Any) -> xgb.Fitted:
+    def failing(*_: Any, **__: Any) -> Fitted:
         raise ValueError("planted")
 
-    monkeypatch.setattr(xgb, "fit", failing)
+    monkeypatch.setattr(xgboost, "fit", failing)
     with pytest.raises(GateRefused, match="0 of 3 configurations finished"):
         search(world, world.params.model_copy(update={"min_finished": 1}))
 

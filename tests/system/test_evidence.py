@@ -104,8 +104,8 @@ def record_candidate(root: Path) -> tuple[Recorder, FinalizeResult]:
     search.end("FINISHED")
     final = begin(params, root=root, name="final-best")
     fitted, encoder = planted_fitted(), planted_encoded().encoder
-    booster = fitted.to_bytes()
-    model_id = log_model(final, Scorer(fitted.booster, encoder, 0.3), booster, parameters=fitted.parameters)
+    scorer = Scorer(fitted.predictor, "xgboost", encoder, 0.3)
+    model_id = log_model(final, scorer, fitted.content, parameters=fitted.parameters)
     final.batch(params=fitted.parameters, metrics={"test_auc": TEST_AUC}, model_id=model_id)
     final.batch(tags={"purpose": "final_evaluation", "promoted_from_search": search.run_id})
     final.client.log_text(final.run_id, "y_true,y_pred,y_proba\n1,1,0.75\n", "test_predictions.csv")

@@ -25,7 +25,6 @@ from churnlib.errors import InfrastructureError, IntegrityError
 from churnlib.models.candidate import retrain
 from churnlib.models.features import encode_splits
 from churnlib.models.manifest import file_hashes
-from churnlib.models.xgb import fit
 from churnlib.params import DataParams, FinalizeParams
 from churnlib.results import ChildRecord, sha256
 from churnlib.store import open_source
@@ -34,7 +33,7 @@ from churnlib.tracking.connection import connect
 from churnlib.tracking.deployment_checks import deployment_checks, safe_to_load
 from churnlib.tracking.models import NO_BYTECODE, SCRIPT, model_files, verified_files
 from churnlib.tracking.reload import FreshProcess, start_fresh_process
-from tests.unit.planted import SETTINGS, planted_table, search_result, study
+from tests.unit.planted import SETTINGS, fit_of, planted_table, search_result, study
 from tests.unit.saved_model import Saved, save
 from tests.unit.test_model_files import attack
 
@@ -79,7 +78,7 @@ def test_a_fresh_process_predicts_bit_for_bit_what_training_did_and_takes_nothin
     found = process.result()
     assert found.error == ""
     assert found.probabilities.tolist() == saved.probabilities
-    assert found.packages == {name: sys.modules[name].__version__ for name in models.REQUIRED}
+    assert found.packages == {name: sys.modules[name].__version__ for name in models.required("xgboost")}
     assert found.python == ".".join(str(part) for part in sys.version_info[:3])
     checks = deployment_checks(saved.files, saved.manifest, saved.rows, np.array(saved.probabilities), found)
     assert [check.passed for check in checks] == [True] * 5
@@ -192,7 +191,7 @@ def test_A3_a_model_whose_upload_was_killed_cannot_be_registered(
     maker.join(60)
     assert maker.exitcode == -signal.SIGKILL
     client = connect(tmp_path)
-    experiment = client.get_experiment_by_name("planted-True")
+    experiment = client.get_experiment_by_name("planted--True")
     assert experiment is not None
     [model] = client.search_logged_models([experiment.experiment_id])
     assert len(model_files(model.model_id)) == 3
@@ -225,7 +224,7 @@ def test_D12_another_order_of_the_files_rows_is_another_table_and_the_former_mod
         run_id="2" * 32,
         name="first",
         val_auc=0.8,
-        booster_sha256=sha256(fit(first[3], SETTINGS, threads=1).to_bytes()),
+        booster_sha256=sha256(fit_of("xgboost", first[3], SETTINGS).content),
     )
     search = search_result(children=[child], best_settings=SETTINGS)
     finalize = FinalizeParams.check(study("finalize"), where="finalize.yml")

@@ -211,11 +211,10 @@ import sys
 sys.path.remove({str(folder)!r})
 del sys.modules["xgboost"]
 import xgboost
-plain = xgboost.XGBClassifier.fit
-def fit(self, *arguments, **named):
-    self.set_params(reg_lambda=1.01)
-    return plain(self, *arguments, **named)
-xgboost.XGBClassifier.fit = fit
+plain = xgboost.train
+def train(params, *arguments, **named):
+    return plain({{**params, "reg_lambda": 1.01}}, *arguments, **named)
+xgboost.train = train
 """
     )
     return folder

@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from churnlib import provenance
 from churnlib.errors import IntegrityError, ParameterError
-from churnlib.models import xgb
+from churnlib.families import xgboost
+from churnlib.models.family import Fitted
 from churnlib.proof.answer import ReproduceResult, require_reproduced
 from churnlib.proof.certificate import from_bytes
 from churnlib.proof.items import Compared
@@ -61,7 +62,7 @@ def test_an_honest_champion_passes_to_the_byte_and_says_so_everywhere(world: Wor
     result = world.reproduce()
     certificate = result.certificate
     assert (result.outcome, certificate.first, certificate.apart) == ("passed", "", "")
-    assert item(result, "final booster").status == "equal"
+    assert item(result, "final model").status == "equal"
     assert item(result, "test predictions").found == "300 of 300 equal"
     metrics = {**world.finalize.val_metrics, **world.finalize.test_metrics, **world.finalize.baseline_metrics}
     assert {item(result, name).status for name in metrics} == {"equal"}
@@ -85,7 +86,7 @@ def test_a_reproduction_changes_nothing_that_is_frozen(world: World) -> None:
 
 def test_what_was_not_done_is_said_beforehand(world: World) -> None:
     result = world.reproduce()
-    others = item(result, "the other boosters")
+    others = item(result, "the other models")
     assert (others.status, others.detail) == ("not compared", "the search is not run again in mode here")
 
 
@@ -122,7 +123,7 @@ def test_a_model_file_with_one_other_bit_is_named_and_the_model_comes_out_all_th
         result = world.reproduce()
     assert result.outcome == "failed"
     assert result.certificate.first.startswith("record: file artifacts/model.ubj of the model: ")
-    assert item(result, "final booster").status == "equal"
+    assert item(result, "final model").status == "equal"
     assert item(result, "test predictions").status == "equal"
 
 
@@ -148,7 +149,7 @@ def test_artifacts_that_are_gone_are_named(world: World) -> None:
         result = world.reproduce()
     assert result.outcome == "failed"
     assert result.certificate.first.startswith("record: artifact ")
-    assert item(result, "final booster").status == "equal"
+    assert item(result, "final model").status == "equal"
 
 
 def test_a_registered_result_that_is_gone_leaves_no_recipe_and_fails(world: World) -> None:
@@ -175,16 +176,16 @@ def test_another_version_of_a_package_is_to_blame_where_other_bytes_come_out(
 ) -> None:
     """The test rows stay closed for a model that they were not opened for."""
     plant(world, monkeypatch, "xgboost", "3.2.0")
-    fit = xgb.fit
+    fit = xgboost.fit
 
-    def other(data: xgb.Encoded, settings: dict[str, Any], *, threads: int) -> xgb.Fitted:
-        return fit(data, {**settings, "reg_lambda": 1.001}, threads=threads)
+    def other(prepared: xgboost.Prepared, settings: dict[str, Any], *, threads: int) -> Fitted:
+        return fit(prepared, {**settings, "reg_lambda": 1.001}, threads=threads)
 
-    monkeypatch.setattr(xgb, "fit", other)
+    monkeypatch.setattr(xgboost, "fit", other)
     result = world.reproduce()
     assert result.outcome == "failed"
     assert result.certificate.first.startswith("environment: package xgboost: ")
-    assert "final booster" in differing(result)
+    assert "final model" in differing(result)
     assert item(result, "validation predictions").detail
     closed = item(result, "test predictions")
     assert (closed.status, closed.found) == ("not compared", "")

@@ -8,6 +8,7 @@ left alone.
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -28,8 +29,9 @@ from churnlib.errors import Conflict
 from churnlib.pipeline.leftovers import clear_up
 from churnlib.pipeline.turn import turn
 from churnlib.results import DataResult, SearchResult, read_result, sha256
-from churnlib.search.contest import Trained, run_contest
-from churnlib.tracking.contest_record import contestants
+from churnlib.search.arena import Arena, run_side_by_side
+from churnlib.search.contest import Trained
+from churnlib.search.schedule import GridSchedule
 from churnlib.tracking.phase import begin
 from churnlib.tracking.session import open_session
 from tests.conftest import QUICK, Project
@@ -270,10 +272,11 @@ def test_A1_A2_nothing_stays_running_and_the_end_is_that_of_a_run_never_killed(
     world = world_of(project)
     search = story.result()
     assert search.data.splits == world.data.splits and search.data.fingerprint == world.data.fingerprint
-    contest = run_contest(
-        contestants(world.params), world.encoded, threshold=0.5, workers=1, clock=time.perf_counter
-    )
-    boosters = {item.entrant.name: item.fitted.to_bytes() for item in contest if isinstance(item, Trained)}
+    arena = Arena(world.encoded, (), threshold=0.5, clock=time.perf_counter)
+    listed = GridSchedule(world.params).generation()
+    contest = run_side_by_side(arena, listed, workers=1, deadline=math.inf)
+    boosters = {item.entrant.name: item.fitted.content for item in contest if isinstance(item, Trained)}
+    assert len(boosters) == 3
     assert {child.name: child.booster_sha256 for child in search.children} == {
         name: sha256(content) for name, content in boosters.items()
     }

@@ -92,7 +92,7 @@ def test_same_bytes_from_the_same_data_are_the_same_candidate_in_whatever_search
 ) -> None:
     world.judge(Case())
     closed()
-    assert world.judge(Case(search_name="b-search", changes={"run_prefix": "renamed"})).again
+    assert world.judge(Case(search_name="b-search", changes={"run_suffix": "renamed"})).again
 
 
 def test_recorded_probabilities_are_judged_at_todays_threshold(
@@ -116,7 +116,8 @@ def test_further_candidate_of_the_search_is_refused_with_the_first_ones_name(
     world.judge(Case())
     events = world.events
     closed()
-    with pytest.raises(GateRefused, match=r"E605: the test split was opened for xgb-final-best-d3, of the"):
+    told = "E605: the test split was opened for xgb-final-best-lr0.3-d3, of the"
+    with pytest.raises(GateRefused, match=told):
         world.judge(Case(depth=2))
     with pytest.raises(GateRefused, match="E605"):
         world.judge(Case(depth=2, changes={"test_reason": "  "}))
@@ -127,7 +128,7 @@ def test_further_candidate_is_judged_for_a_reason_which_is_recorded_and_counted(
     world.judge(Case())
     reason = "the first one leaks the price"
     verdict = world.judge(Case(depth=2, changes={"test_reason": reason}))
-    assert verdict.openings == ("xgb-final-best-d3", "xgb-final-best-d2")
+    assert verdict.openings == ("xgb-final-best-lr0.3-d3", "xgb-final-best-lr0.3-d2")
     opened = [entry.event for entry in world.book.sound().effective if entry.event.kind == "test_opened"]
     assert [event.why for event in opened] == ["", reason]
     assert world.judge(Case()).openings == verdict.openings  # the first one's report counts it, too
@@ -148,7 +149,7 @@ def test_altered_or_lost_result_is_named_and_the_split_stays_closed(
     path.write_bytes(content.replace(b"\n0,", b"\n1,", 1))
     with pytest.raises(
         IntegrityError,
-        match=r"E423: the recorded test result of xgb-final-best-d3 \(event 1\): .* not opened",
+        match=r"E423: the recorded test result of xgb-final-best-lr0\.3-d3 \(event 1\): .* not opened",
     ):
         world.judge(Case())
     path.unlink()

@@ -83,14 +83,15 @@ def test_every_output_of_a_fresh_study_comes_out_equal_and_the_real_store_is_lef
 def test_one_number_that_was_edited_in_a_published_notebook_is_named(again: Project) -> None:
     def change(node: Any) -> None:
         data = cell_of(node, "search-10")["outputs"][0]["data"]
-        values = data["application/vnd.churn.table+json"]["values"][1]
+        table = data["application/vnd.churn.table+json"]
+        values = table["values"][table["columns"].index("val_auc")]
         values[0] = round(values[0] + 1e-4, 4)
 
     edit(again.root / "build" / "streamflow" / "search" / "2_search.ipynb", change)
     done = again.main("verify")
     assert done.returncode == 4
     assert "CHURN-E429" in done.stderr
-    assert "2_search.ipynb, code cell 5 (search-10): table: val_auc, row 1" in done.stderr
+    assert "2_search.ipynb, code cell 6 (search-10): table: val_auc, row 1" in done.stderr
     assert "2_search.ipynb of phase search is not the file that was published" in done.stdout
     (where,) = result_of(again).differing
     assert where[1].relative == pytest.approx(1e-4, rel=1)

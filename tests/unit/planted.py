@@ -12,10 +12,12 @@ import pandas as pd
 import yaml
 
 from churnlib.data.schema import Schema, infer
+from churnlib.families import family
 from churnlib.gate.checks import Check, Compared, Rules, Validation
 from churnlib.ledger.records import ProofRecord, ReignRecord
+from churnlib.models.family import Encoded, Fitted
 from churnlib.models.features import encode_splits
-from churnlib.models.xgb import Encoded, Fitted, fit
+from churnlib.models.scorer import Scorer
 from churnlib.results import (
     ChildRecord,
     DataResult,
@@ -32,7 +34,6 @@ ROOT = Path(__file__).parents[2]
 SETTINGS: dict[str, Any] = {
     "n_estimators": 12,
     "early_stopping_rounds": 4,
-    "eval_metric": "logloss",
     "max_depth": 3,
     "learning_rate": 0.3,
     "subsample": 0.8,
@@ -84,8 +85,19 @@ def planted_encoded() -> Encoded:
 
 @functools.cache
 def planted_fitted() -> Fitted:
-    """A model of `planted_encoded` under `SETTINGS`."""
-    return fit(planted_encoded(), SETTINGS, threads=1)
+    """A boosted model of `planted_encoded` under `SETTINGS`."""
+    return fit_of("xgboost", planted_encoded(), SETTINGS)
+
+
+def fit_of(name: str, data: Encoded, settings: dict[str, Any]) -> Fitted:
+    """A model of a family, trained on one thread."""
+    kind = family(name)
+    return kind.fit(kind.prepare(data), settings, threads=1)
+
+
+def planted_scorer(threshold: float = 0.3) -> Scorer:
+    """The planted model as a scorer."""
+    return Scorer(planted_fitted().predictor, "xgboost", planted_encoded().encoder, threshold)
 
 
 def data_result(**changes: Any) -> DataResult:
@@ -120,7 +132,7 @@ def search_result(**changes: Any) -> SearchResult:
         "study": "planted",
         "experiment": "planted",
         "run_id": "4" * 32,
-        "parameters": {"configurations": [{"max_depth": 3, "learning_rate": 0.3}]},
+        "parameters": {"grids": {"xgboost": [{"max_depth": 3, "learning_rate": 0.3}]}},
         "data": data_result(),
         "best_child_run_id": "2" * 32,
         "best_name": "xgb-02",

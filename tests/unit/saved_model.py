@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from mlflow import MlflowClient
 
+from churnlib.families import family
+from churnlib.models.family import Fitted
 from churnlib.models.manifest import file_hashes
-from churnlib.models.scorer import Scorer
+from churnlib.models.scorer import ScoredAsMissing, Scorer
 from churnlib.tracking.connection import connect
 from churnlib.tracking.models import log_model, model_files
 from churnlib.tracking.phase import Recorder
-from tests.unit.planted import ROOT, planted_encoded, planted_fitted, planted_schema, planted_table
+from tests.unit.planted import (
+    ROOT,
+    SETTINGS,
+    fit_of,
+    planted_encoded,
+    planted_fitted,
+    planted_schema,
+    planted_table,
+)
 
 
 @dataclass(frozen=True)
@@ -30,30 +41,38 @@ class Saved:
     probabilities: list[float]
 
 
-def planted_scorer() -> Scorer:
-    """The planted model's scorer, with a threshold of 0.3."""
-    return Scorer(planted_fitted().booster, planted_encoded().encoder, 0.3)
-
-
 def planted_rows() -> pd.DataFrame:
     """Twenty rows, their empty flags as JSON has them."""
     rows = planted_table()[planted_schema().features].iloc[400:420].reset_index(drop=True)
     return rows.assign(flag=rows["flag"].astype(object).where(rows["flag"].notna(), None))
 
 
-def save(root: Path, *, example: bool = True) -> Saved:
-    """The planted model, logged to the store in `root`."""
+def fitted_by_default(name: str) -> Fitted:
+    """A model of a family as it is by default, boosted for a few trees only."""
+    kind = family(name)
+    shared = {setting: SETTINGS[setting] for setting in kind.SHARED}
+    return fit_of(name, planted_encoded(), {**kind.DEFAULT, **shared})
+
+
+def save(root: Path, name: str = "", *, rows: pd.DataFrame | None = None, example: bool = True) -> Saved:
+    """A family's model, without a name the planted one, logged to the store in `root`; threshold 0.3."""
     client = connect(root)
-    experiment = client.create_experiment(f"planted-{example}", artifact_location=str(root / "mlartifacts"))
+    experiment = client.create_experiment(
+        f"planted-{name}-{example}", artifact_location=str(root / "mlartifacts")
+    )
     run = client.create_run(experiment)
     recorder = Recorder(client, run.info.run_id, experiment, ROOT, "3_finalize.ipynb", run.info.start_time)
-    rows = planted_rows()
+    rows = planted_rows() if rows is None else rows
     first = rows.dropna().head(3).to_dict("records")
     given = [{str(name): value for name, value in row.items()} for row in first]
-    scorer = planted_scorer()
-    booster = planted_fitted().to_bytes()
-    model_id = log_model(recorder, scorer, booster, parameters={}, example=given if example else None)
+    fitted = fitted_by_default(name) if name else planted_fitted()
+    scorer = Scorer(fitted.predictor, name or "xgboost", planted_encoded().encoder, 0.3)
+    examples = given if example else None
+    model_id = log_model(recorder, scorer, fitted.content, parameters={}, example=examples)
     files = model_files(model_id)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ScoredAsMissing)
+        scored = scorer.predict(rows)
     return Saved(
         client,
         recorder,
@@ -62,5 +81,5 @@ def save(root: Path, *, example: bool = True) -> Saved:
         files,
         file_hashes(files),
         rows,
-        scorer.predict(rows)["churn_probability"].tolist(),
+        scored["churn_probability"].tolist(),
     )

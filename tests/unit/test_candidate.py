@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from churnlib.errors import IntegrityError
+from churnlib.families.xgboost import Predictor
 from churnlib.models.candidate import (
     Candidate,
     Judged,
@@ -44,7 +45,7 @@ def search(booster_sha256: str) -> SearchResult:
 
 @functools.cache
 def candidate() -> Candidate:
-    return retrain(planted_encoded(), search(sha256(planted_fitted().to_bytes())), PARAMS)
+    return retrain(planted_encoded(), search(sha256(planted_fitted().content)), PARAMS)
 
 
 def judged() -> tuple[pd.DataFrame, Judged]:
@@ -54,13 +55,13 @@ def judged() -> tuple[pd.DataFrame, Judged]:
     return test, judge(labels, probabilities, candidate().decision.threshold)
 
 
-def test_retrained_winner_is_the_winning_childs_booster() -> None:
-    assert candidate().booster == planted_fitted().to_bytes()
-    assert candidate().booster_sha256 == sha256(planted_fitted().to_bytes())
+def test_retrained_winner_is_the_winning_childs_model() -> None:
+    assert candidate().fitted.content == planted_fitted().content
+    assert candidate().booster_sha256 == sha256(planted_fitted().content)
 
 
 def test_another_booster_than_the_winning_childs_is_refused() -> None:
-    with pytest.raises(IntegrityError, match=r"CHURN-E412: the retrained booster .* has 1111111111111111…"):
+    with pytest.raises(IntegrityError, match=r"CHURN-E412: the retrained model .* has 1111111111111111…"):
         retrain(planted_encoded(), search("1" * 64), PARAMS)
     with pytest.raises(IntegrityError, match="E412"):  # the loser's bytes do not count
         retrain(planted_encoded(), search("0" * 64), PARAMS)
@@ -84,9 +85,9 @@ def test_test_rows_are_judged_at_the_validation_threshold() -> None:
     assert found.metrics == prefixed(evaluate(found.labels, found.probabilities, threshold), "test")
     assert found.metrics["test_auc"] > 0.85
     assert found.labels.tolist() == test["churned"].tolist()
-    again = Scorer.from_bytes(candidate().scorer.describe(), candidate().booster).predict(
-        test[planted_schema().features]
-    )
+    description = candidate().scorer.description.to_json()
+    loaded = Scorer.from_parts(description, candidate().fitted.content, Predictor)
+    again = loaded.predict(test[planted_schema().features])
     assert again["churn_probability"].tolist() == found.probabilities.tolist()
     table = predictions_table(found.labels, found.probabilities, threshold)
     assert list(table.columns) == ["y_true", "y_pred", "y_proba"]
@@ -115,7 +116,10 @@ def test_candidate_is_named_by_its_bytes_and_its_data_and_by_nothing_else() -> N
 
 
 def test_final_run_is_named_after_the_winner() -> None:
-    assert candidate_name(PARAMS, search_result(best_name="xgb-09-lr0.03-d7")) == ("xgb-final-best-lr0.03-d7")
+    ninth = search_result(best_name="xgb-09-lr0.03-d7", best_settings={"learning_rate": 0.03, "max_depth": 7})
+    assert candidate_name(PARAMS, ninth) == "xgb-final-best-lr0.03-d7"
+    plain = search_result(best_family="logistic", best_settings={"C": 1.0})
+    assert candidate_name(PARAMS, plain) == "logistic-final-best-C1"
 
 
 def test_interval_of_the_best_of_three_is_the_one_that_bonferroni_asks_for() -> None:

@@ -1,149 +1,66 @@
 from __future__ import annotations
 
-import itertools
-import threading
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
-from churnlib.models import xgb
-from churnlib.search.contest import (
-    Entrant,
-    Failed,
-    Trained,
-    entrants,
-    results_table,
-    run_contest,
-    short_label,
-    winner,
-)
-from tests.unit.planted import SETTINGS, planted_encoded
-
-COMMON = {
-    name: SETTINGS[name] for name in ("n_estimators", "early_stopping_rounds", "eval_metric", "random_state")
-}
-CONFIGURATIONS = [{"learning_rate": rate, "max_depth": depth} for rate in (0.3, 0.05) for depth in (2, 4)]
+from churnlib.families import family
+from churnlib.search.contest import Entrant, Trained, entrant, results_table, short_label
+from churnlib.search.tables import leaderboard
+from tests.unit.arena_cases import SHARED, cut, failed, listed, trained
 
 
-def contest(listed: list[Entrant], *, workers: int) -> list[Trained]:
-    run = run_contest(
-        listed, planted_encoded(), threshold=0.4, workers=workers, clock=itertools.count().__next__
-    )
-    arrived = sorted(run, key=lambda item: item.entrant.index)
-    assert all(isinstance(item, Trained) for item in arrived), arrived
-    return [item for item in arrived if isinstance(item, Trained)]
+def test_names_say_family_place_and_what_was_tuned() -> None:
+    nine = {"learning_rate": 0.03, "max_depth": 7}
+    assert entrant("xgboost", 9, nine, SHARED).name == "xgb-09-lr0.03-d7"
+    assert entrant("logistic", 1, {"C": 0.01}, SHARED).name == "logistic-01-C0.01"
+    assert entrant("xgboost", 1, {"gamma": 1}, SHARED).name == "xgb-01"
+    assert short_label("xgboost", {"max_depth": 4, "subsample": 0.8}) == "d4"
+    drawn = {"learning_rate": 0.012345678, "max_depth": 3}
+    assert entrant("xgboost", 2, drawn, SHARED).name == "xgb-02-lr0.0123-d3"
 
 
-def listed() -> list[Entrant]:
-    return entrants(CONFIGURATIONS, COMMON, prefix="xgb")
+def test_a_family_takes_the_shared_settings_that_it_knows() -> None:
+    assert entrant("xgboost", 1, {"max_depth": 2}, SHARED).settings == {**SHARED, "max_depth": 2}
+    assert entrant("logistic", 1, {"C": 1.0}, SHARED).settings == {"C": 1.0}
 
 
-def test_two_at_a_time_give_exactly_what_one_by_one_gives() -> None:
-    serial, parallel = contest(listed(), workers=1), contest(listed(), workers=2)
-    assert [item.fitted.to_bytes() for item in serial] == [item.fitted.to_bytes() for item in parallel]
-    assert [item.metrics for item in serial] == [item.metrics for item in parallel]
-    assert [item.auc for item in serial] == [item.auc for item in parallel]
-    assert len({item.fitted.to_bytes() for item in serial}) == 4
-
-
-def test_names_say_place_learning_rate_and_depth() -> None:
-    nine = [{"learning_rate": 0.03, "max_depth": 7}] * 9
-    assert entrants(nine, {}, prefix="xgb")[8].name == "xgb-09-lr0.03-d7"
-    assert [item.name for item in entrants([{"gamma": 1}], {}, prefix="p")] == ["p-01"]
-    assert short_label({"max_depth": 4, "subsample": 0.8}) == "d4"
-
-
-def test_settings_are_those_of_the_configuration_and_the_common_ones() -> None:
-    first = listed()[0]
-    assert (first.index, first.settings) == (1, {**COMMON, "learning_rate": 0.3, "max_depth": 2})
-
-
-def test_metrics_are_of_the_validation_rows_at_the_given_threshold() -> None:
-    trained = contest(listed()[:1], workers=1)[0]
-    assert set(trained.metrics) == {
-        f"val_{name}" for name in ("auc", "f1", "precision", "recall", "avg_precision", "log_loss")
-    }
-    assert trained.metrics["val_auc"] == pytest.approx(trained.auc.value)
-    assert trained.auc.value > 0.8
-    assert trained.seconds == 1
-    trees = trained.fitted.best_iteration + 1
-    assert trained.line == f"xgb-01-lr0.3-d2  val_auc {trained.auc.value:.4f}  {trees} trees  1.0 s"
-
-
-def test_table_has_the_best_first_and_the_winner_on_top() -> None:
-    trained = contest(listed(), workers=2)
-    table = results_table(trained[::-1])
-    assert table["val_auc"].is_monotonic_decreasing
-    assert table["name"].iloc[0] == winner(trained).entrant.name
-    best = winner(trained)
-    assert best.auc.value == max(item.auc.value for item in trained)
+def test_the_table_has_the_best_first_and_ties_in_the_order_of_the_entrants() -> None:
+    both = [trained(item) for item in (*listed("xgboost"), *listed("logistic"))]
+    table = results_table(both, ids(both))
+    assert table["score"].is_monotonic_decreasing
+    assert table["score"].tolist() == pytest.approx(table["val_auc"].tolist())
+    best = max(both, key=lambda item: item.auc.value)
     row = table.iloc[0]
+    assert (row["name"], row["run_id"]) == (best.entrant.name, f"run of {best.entrant.name}")
     assert (row["val_auc_low"], row["val_auc_high"]) == (best.auc.low, best.auc.high)
-    assert (row["learning_rate"], row["best_iteration"]) == (
-        best.entrant.settings["learning_rate"],
-        best.fitted.best_iteration,
-    )
+    assert row["model_size"] == best.fitted.size
+    plain = table[table["family"] == "logistic"].iloc[0]
+    assert (plain["C"], str(plain["max_depth"]), str(plain["best_iteration"])) == (1.0, "nan", "nan")
+    tied = [trained(listed("xgboost")[0], name=f"n{place}") for place in (3, 1, 2)]
+    assert results_table(tied, ids(tied))["name"].tolist() == ["n3", "n1", "n2"]
 
 
-def test_ties_go_to_the_earlier_configuration() -> None:
-    first = contest(listed()[:1], workers=1)[0]
-    tied = [
-        replace(first, entrant=replace(first.entrant, index=index, name=f"n{index}")) for index in (3, 1, 2)
-    ]
-    assert winner(tied).entrant.index == 1
-    assert results_table(tied)["index"].tolist() == [1, 2, 3]
+def test_a_persons_table_names_families_and_those_who_could_not_win() -> None:
+    both = [trained(item) for item in (*listed("xgboost")[:1], *listed("logistic"))]
+    plain = leaderboard(results_table(both, ids(both)))
+    assert "note" not in plain
+    titles = {"xgb-01-lr0.3-d2": "XGBoost", "logistic-01-C1": "logistic regression"}
+    assert dict(zip(plain["name"], plain["family"], strict=True)) == titles
+    third, fourth = listed("xgboost")[2:]
+    noted = leaderboard(results_table(both, ids(both)), [failed(third)], [cut(fourth, 7)])
+    assert noted["name"].tolist()[2:] == [third.name, fourth.name]
+    assert noted["note"].tolist()[2:] == ["ValueError: no", "pruned after 7 iterations"]
 
 
-def test_A14_an_entrant_that_raises_arrives_as_failed_and_the_others_go_on() -> None:
-    broken = listed()
-    broken[1] = replace(broken[1], settings={**broken[1].settings, "max_depth": -3})
-    arrived = list(
-        run_contest(broken, planted_encoded(), threshold=0.4, workers=2, clock=itertools.count().__next__)
-    )
-    (failed,) = [item for item in arrived if isinstance(item, Failed)]
-    assert failed.entrant is broken[1]
-    assert failed.error.startswith("XGBoostError: ") and "max_depth" in failed.error
-    assert failed.line.startswith("xgb-02-lr0.3-d4  failed: XGBoostError: ") and "\n" not in failed.line
-    others = {item.entrant.name: item for item in arrived if isinstance(item, Trained)}
-    alone = contest(listed(), workers=1)
-    assert {name: item.fitted.to_bytes() for name, item in others.items()} == {
-        item.entrant.name: item.fitted.to_bytes() for item in alone if item.entrant.index != 2
-    }
+@pytest.mark.parametrize("name", ["xgboost", "logistic"])
+def test_every_family_says_how_its_runs_are_named(name: str) -> None:
+    kind = family(name)
+    assert set(kind.SHORT.values()) <= set(kind.Settings.__annotations__)
 
 
-def test_A14_an_interrupt_while_training_is_no_failure_of_a_configuration(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def interrupted(*_: Any, **__: Any) -> xgb.Fitted:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(xgb, "fit", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        list(run_contest(listed(), planted_encoded(), threshold=0.4, workers=1, clock=lambda: 0.0))
+def ids(items: list[Trained]) -> dict[str, str]:
+    return {item.entrant.name: f"run of {item.entrant.name}" for item in items}
 
 
-def counted(monkeypatch: pytest.MonkeyPatch, after: Callable[[], Any] = lambda: None) -> list[int]:
-    """A list that grows with every training begun."""
-    begun: list[int] = []
-    fit = xgb.fit
-
-    def counting(*arguments: Any, **options: Any) -> xgb.Fitted:
-        begun.append(1)
-        after()
-        return fit(*arguments, **options)
-
-    monkeypatch.setattr(xgb, "fit", counting)
-    return begun
-
-
-def test_A7_a_reader_who_stops_cancels_what_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    go_on = threading.Semaphore(2)
-    begun = counted(monkeypatch, go_on.acquire)
-    many = entrants(CONFIGURATIONS * 5, COMMON, prefix="xgb")
-    run = run_contest(many, planted_encoded(), threshold=0.4, workers=1, clock=lambda: 0.0)
-    next(run)
-    threading.Timer(0.3, go_on.release, [100]).start()
-    run.close()  # type: ignore[attr-defined]
-    assert len(begun) <= 3
+def test_an_entrants_watch_is_no_part_of_what_it_is() -> None:
+    first = listed("xgboost")[0]
+    assert first == Entrant(first.family, first.index, first.name, first.settings, lambda *_: None)

@@ -16,7 +16,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from churnlib.data.profile import churn_rate_by
-from churnlib.figures import data, final, lineage, registry, search
+from churnlib.figures import contest, data, final, lineage, registry, search
+from churnlib.search.rule import Versus
 
 NAMES = (
     "<script>alert('x')</script>",
@@ -25,6 +26,7 @@ NAMES = (
     "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW",
     "日本\nnew line\ttab %s {x}",
 )
+FAMILIES = ("logistic", "forest", "xgboost", "lightgbm")
 RNG = np.random.default_rng(3)
 ROWS = 240
 Y = (RNG.random(ROWS) < 0.3).astype(np.int8)
@@ -60,9 +62,20 @@ def profile(features: int) -> pd.DataFrame:
 def ranking(configurations: int) -> pd.DataFrame:
     auc = np.linspace(0.7, 0.6, configurations)
     drawn = {NAMES[0]: np.arange(configurations) % 3, NAMES[2]: RNG.uniform(1e-4, 1, configurations)}
-    return pd.DataFrame(
-        {"name": names(configurations), "val_auc": auc, "low": auc - 0.02, "high": auc + 0.02} | drawn
-    )
+    bars = {"score": auc, "val_auc": auc, "val_auc_low": auc - 0.02, "val_auc_high": auc + 0.02}
+    return pd.DataFrame({"name": names(configurations), "family": "xgboost"} | bars | drawn)
+
+
+def of_families(configurations: int) -> pd.DataFrame:
+    """The same of four families, with sizes and seconds."""
+    found = ranking(configurations)
+    kinds = [FAMILIES[at % len(FAMILIES)] for at in range(configurations)]
+    return found.assign(family=kinds, model_size=10, train_time_seconds=RNG.lognormal(0, 2, configurations))
+
+
+def versus(count: int) -> list[Versus]:
+    found = zip(FAMILIES, names(count), strict=False)
+    return [Versus(family, name, 0.0001, -1.0, 1.0) for family, name in found]
 
 
 def curves(configurations: int) -> dict[str, pd.DataFrame]:
@@ -74,10 +87,6 @@ def curves(configurations: int) -> dict[str, pd.DataFrame]:
 def thresholds(rows: int) -> pd.DataFrame:
     at = np.linspace(0.1, 0.9, rows)
     return pd.DataFrame({"threshold": at, "precision": at, "recall": 1 - at, "f1": at, "profit": -1e7 * at})
-
-
-def importance(features: int, gain: float) -> pd.DataFrame:
-    return pd.DataFrame({"feature": names(features), "gain": np.full(features, gain)})
 
 
 def nodes(count: int) -> list[lineage.Node]:
@@ -116,12 +125,22 @@ CASES: dict[str, Callable[[], Figure]] = {
     ),
     **{f"missing values of {n}": lambda n=n: data.missing_values(profile(n)) for n in (1, 2, 60)},  # type: ignore[misc]
     "splits": lambda: data.splits(SPLITS),
-    **{f"AUC of {n}": lambda n=n: search.validation_auc(ranking(n), ceiling=0.9) for n in (1, 2, 90)},  # type: ignore[misc]
-    **{f"curves of {n}": lambda n=n: search.learning_curves(curves(n)) for n in (1, 2, 30)},  # type: ignore[misc]
     **{
-        f"hyperparameters of {n}": lambda n=n: search.auc_by_hyperparameter(  # type: ignore[misc]
-            ranking(n), [NAMES[0], NAMES[2]]
-        )
+        f"AUC of {n}": partial(search.validation_auc, ranking(n), winner=names(n)[-1], ceiling=0.9)
+        for n in (1, 2, 90)
+    },
+    **{
+        f"{build.__name__} of {n}": partial(build, of_families(n), winner=names(n)[-1])
+        for n in (1, 2, 90)
+        for build in (contest.by_family, contest.accuracy_against_time)
+    },
+    **{f"differences of {n}": partial(contest.differences, versus(n)) for n in (0, 1, 4)},
+    **{
+        f"curves of {n}": partial(search.learning_curves, curves(n), ranking(n), winner=names(n)[-1])
+        for n in (1, 2, 30)
+    },
+    **{
+        f"hyperparameters of {n}": partial(search.auc_by_hyperparameter, ranking(n), family="xgboost")
         for n in (1, 2, 90)
     },
     "roc of two": lambda: final.roc(np.array([1, 0]), np.array([0.2, 0.2]), auc=0.5, low=0, high=1),
@@ -132,8 +151,6 @@ CASES: dict[str, Callable[[], Figure]] = {
     "calibration of zeros": lambda: final.calibration(Y, np.zeros(ROWS)),
     "threshold": lambda: final.threshold(thresholds(50), 0.9, "profit"),
     "threshold of one": lambda: final.threshold(thresholds(1), 0.1, "f1"),
-    **{f"importances of {n}": lambda n=n: final.importances(importance(n, 1e6)) for n in (1, 60)},  # type: ignore[misc]
-    "importances of zero": lambda: final.importances(importance(1, 0.0)),
     "confusion": lambda: final.confusion(np.array([[9_999_999, 0], [0, 0]])),
     "reload": lambda: registry.reload_agreement(np.array([0.3]), np.array([0.3])),
     **{f"chain of {n}": lambda n=n: lineage.chain(nodes(n)) for n in (1, 2, 15)},  # type: ignore[misc]

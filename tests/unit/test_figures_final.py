@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import auc as area
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 
-from churnlib.figures.final import calibration, confusion, importances, precision_recall, roc, threshold
+from churnlib.figures.final import calibration, confusion, precision_recall, roc, threshold
 
 RNG = np.random.default_rng(5)
 P = RNG.beta(2, 6, 3000).round(2)  # rounded: many subscribers share a score
@@ -108,19 +108,6 @@ def test_the_chosen_threshold_is_marked_on_its_objective(objective: str, name: s
     assert goal.get_ylabel().startswith(name)
     assert f"Chosen by {name}: 0.2" in texts(figure)
     assert "precision 30.0% and recall 60.0%" in texts(figure)
-
-
-def test_importances_are_ranked_whatever_the_order_of_the_frame() -> None:
-    figure = importances(pd.DataFrame({"feature": ["a", "$b$", "c"], "gain": [1.0, 5.0, 3.0]}))
-    axes = figure.axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["$b$", "c", "a"]
-    assert [bar.get_width() for bar in axes.containers[0]] == [5.0, 3.0, 1.0]
-
-
-def test_of_sixty_features_the_top_twenty_are_shown_and_the_figure_says_so() -> None:
-    figure = importances(pd.DataFrame({"feature": [f"f{i}" for i in range(60)], "importance": range(60)}))
-    assert len(figure.axes[0].patches) == 20
-    assert "The top 20 of 60 features." in texts(figure)
 
 
 def test_confusion_writes_counts_and_shares_of_each_row() -> None:

@@ -94,15 +94,19 @@ def test_more_than_eight_parameters_are_folded(extra: int, folded: bool, tmp_pat
 
 
 def test_every_configuration_has_a_line_of_its_own(tmp_path: Path) -> None:
-    source = "configurations = [{'depth': 4, 'rate': 0.1}, {'depth': 6, 'rate': 0.05}]"
+    source = (
+        "grids = {'trees': [{'depth': 4, 'rate': 0.1}, {'depth': 6, 'rate': 0.05}], 'plain': [{'C': 1.0}]}"
+    )
     page = page_of(executed(tmp_path / "out.ipynb", parameters(source)))
     lines = [line.get_text().replace("\u00a0", " ") for line in page.select(".parameters li")]
-    assert lines == ["depth 4, rate 0.1", "depth 6, rate 0.05"]
+    assert lines == ["trees: depth 4, rate 0.1", "trees: depth 6, rate 0.05", "plain: C 1.0"]
 
 
 def test_a_flat_value_is_one_line() -> None:
     assert words.lines(["a", "b"]) == ("a, b",)
     assert words.lines([[1, 2], [3]]) == ("1, 2", "3")
+    assert words.lines({"low": 1, "high": 2}) == ("low\u00a01, high\u00a02",)
+    assert words.lines({"C": {"low": 1}, "depth": [2, 4]}) == ("C: low\u00a01", "depth: 2, 4")
 
 
 def test_an_empty_table_in_a_notebook_says_none(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ import yaml
 
 from churnlib.errors import IntegrityError
 from churnlib.models.manifest import (
-    BOOSTER,
     DESCRIPTION,
     differences,
     file_hashes,
     load_verified,
     manifest_sha256,
+    model_path,
     require_whole,
 )
 from churnlib.models.requirements import environment_differences
@@ -30,6 +30,7 @@ from churnlib.tracking.models import NO_BYTECODE, model_files, verified_files
 from churnlib.tracking.reload import Reloaded, start_fresh_process
 from tests.unit.saved_model import Saved, save
 
+BOOSTER = model_path("xgboost")
 FLAVOR = "python_function"
 FREE = {"artifact_path", "uri"}  # where the model was made: nothing reads it when the model is loaded
 
@@ -245,8 +246,9 @@ def test_D3_every_entry_of_mlmodel_that_loading_reads_is_held_to_what_is_written
         ("python_env.yaml", lambda text: text + b"- evil\n", "asks for more"),
         (DESCRIPTION, lambda text: b"[]", "does not describe a scorer"),
         (DESCRIPTION, lambda text: text.replace(b"levels", b"level"), "does not describe a scorer"),
-        (BOOSTER, lambda text: b"\x80\x04" + text, "looks like a pickle"),
-        (BOOSTER, lambda text: b"binf" + text, "is not UBJ"),
+        (DESCRIPTION, lambda text: text.replace(b"xgboost", b"oracle"), "of a known family"),
+        (BOOSTER, lambda text: b"\x80\x04" + text, "begins with b'\\x80\\x04', expected b'{L' as UBJ does"),
+        (BOOSTER, lambda text: b"binf" + text, "begins with b'bi', expected b'{L' as UBJ does"),
         ("input_example.json", lambda text: b"cos\nsystem\n", "is not JSON"),
     ],
 )
@@ -317,9 +319,9 @@ def test_what_is_unsafe_to_load_fails_every_check_and_says_why(saved: Saved) -> 
     assert [check.passed for check in checks] == [False] * 5
     assert checks[0].measured == "9 of 10 files as recorded"
     assert checks[0].note.startswith("artifacts/model.ubj: sha256 ")
-    assert (
-        checks[1].note
-        == "'artifacts/model.ubj' looks like a pickle; 'code/evil.py' is a file that no model has"
+    assert checks[1].note == (
+        "'code/evil.py' is a file that no model has; "
+        "'artifacts/model.ubj' begins with b'\\x80', expected b'{L' as UBJ does"
     )
     assert {check.measured for check in checks[2:]} == {"not looked at: the files are not safe to load"}
 

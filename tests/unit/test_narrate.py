@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import html
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from nbconvert.filters import markdown2html
 
@@ -12,6 +10,7 @@ from churnlib import lineage, narrate, narrate_lineage, narrate_registry
 from churnlib.models.candidate import judge
 from churnlib.models.metrics import Interval
 from tests.unit.planted import finalize_result, lineage_result, registry_result
+from tests.unit.test_narrate_search import rendered
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -30,23 +29,6 @@ NASTY = [
 ]
 
 
-def rendered(markdown: str) -> str:
-    """What a reader sees of a piece of Markdown."""
-    page = str(markdown2html(markdown))
-    return html.unescape(re.sub(r"<[^>]+>", "", page)).strip()
-
-
-def search_table(*aucs: float) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "name": [f"xgb_{number}" for number in range(1, len(aucs) + 1)],
-            "val_auc": aucs,
-            "val_auc_low": [auc - 0.01 for auc in aucs],
-            "val_auc_high": [auc + 0.02 for auc in aucs],
-        }
-    )
-
-
 @pytest.mark.parametrize("name", NASTY)
 def test_G7_name_from_data_is_shown_as_it_is_and_does_nothing(name: str) -> None:
     page = str(markdown2html(f"- {narrate.escaped(name)} is unused"))
@@ -62,7 +44,6 @@ def test_G7_name_from_data_is_shown_as_it_is_and_does_nothing(name: str) -> None
 def test_every_sentence_with_a_name_escapes_it() -> None:
     evil = "<script>*x*</script>"
     sentences = [
-        narrate.search_verdict(search_table(0.7, 0.6).assign(name=evil), None),
         narrate.test_verdict(evil, Interval(0.7, 0.6, 0.8), {"test_precision": 0.4, "test_recall": 0.5}, 0.2),
         narrate_registry.verdict(
             registry_result(model_name=evil, alias=evil, approved_by=evil, approval_reason=evil),
@@ -103,32 +84,6 @@ def test_ceiling_is_told_where_it_is_known_and_nowhere_else() -> None:
         text = narrate.ceiling(unknown)
         assert "nobody knows the best possible AUC" in text
         assert not re.search(r"\d", text)
-
-
-def test_search_verdict_tells_winner_gap_and_how_many_are_as_good() -> None:
-    text = rendered(narrate.search_verdict(search_table(0.7, 0.695, 0.691, 0.5), 0.71))
-    assert text.startswith(
-        "xgb_1 has the best validation AUC, 0.7000 (95% interval 0.6900 to 0.7200), of 4 configurations."
-    )
-    assert "The second, xgb_2, is 0.0050 behind; 2 of the other 3 lie within" in text
-    assert text.endswith("The best possible model reaches 0.7100, 0.0100 more.")
-    assert "1 of the other 1 lies within" in narrate.search_verdict(search_table(0.7, 0.695), None)
-
-
-def test_search_verdict_of_one_configuration_compares_it_with_nothing() -> None:
-    text = narrate.search_verdict(search_table(0.7), None)
-    assert text.endswith("of 1 configuration.")
-    assert "second" not in text
-
-
-def test_A14_search_verdict_names_those_that_failed() -> None:
-    text = rendered(narrate.search_verdict(search_table(0.7), None, ["xgb_2", "xgb_3"]))
-    assert text.endswith("Training failed for xgb_2, xgb_3, so the grid was not tried whole.")
-
-
-def test_a_winner_above_the_ceiling_is_called_lucky() -> None:
-    text = narrate.search_verdict(search_table(0.7), 0.6988)
-    assert text.endswith("reaches 0.6988, 0.0012 less: the winner was lucky on these rows.")
 
 
 def test_threshold_verdict_names_the_goal_it_was_chosen_for() -> None:

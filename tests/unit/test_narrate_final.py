@@ -64,7 +64,9 @@ def test_a_lead_within_chance_is_called_that_whoever_has_it() -> None:
 
 def test_equal_predictions_are_called_equal() -> None:
     text = narrate_final.against_baseline(judged(), probabilities(1.0))
-    assert "exactly as much" in text and "no more than chance" in text
+    assert "the very same probabilities" in text and "says nothing for or against" in text
+    same = Interval(0.68, 0.67, 0.7)
+    assert "**0.6800**, exactly as the candidate" in narrate_final.baseline_on_validation(same, same)
 
 
 def test_answer_holds_verdict_baseline_count_and_record() -> None:

@@ -9,7 +9,7 @@ import pytest
 from churnlib import lineage
 from churnlib.narrate_lineage import verdict
 from tests.unit.planted import lineage_result, reproduction
-from tests.unit.test_narrate import rendered
+from tests.unit.test_narrate_search import rendered
 
 
 def answer(**changes: Any) -> str:

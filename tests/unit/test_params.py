@@ -7,7 +7,7 @@ import pytest
 
 from churnlib.errors import ChurnError, Findings, ParameterError
 from churnlib.execute.checks import cell_parameters
-from churnlib.params import NOTEBOOKS, PHASES, DataParams, LineageParams
+from churnlib.params import NOTEBOOKS, PHASES, DataParams, LineageParams, SearchParams
 from churnlib.phaseparams import PhaseParams
 from tests.unit.planted import ROOT, study
 
@@ -37,18 +37,23 @@ WRONG: list[tuple[str, str, object]] = [
     ("data", "source", ""),
     ("data", "source", "customers\0.csv"),
     ("search", "n_estimators", 0),
-    ("search", "eval_metric", "auc"),
+    ("search", "winner_rule", "auc"),
+    ("search", "method", "random"),
+    ("search", "families", []),
+    ("search", "cv_folds", 51),
+    ("search", "trials", 0),
+    ("search", "time_budget_minutes", -1.0),
     ("search", "decision_threshold", 1.5),
     ("search", "parallel", -1),
     ("search", "data_result", "build/streamflow/data"),
     ("search", "data_result", "run:123"),
-    ("search", "configurations", []),
-    ("search", "configurations", [{"max_depth": "3"}]),
-    ("search", "configurations", [{"max_depth": 3.5}]),
-    ("search", "configurations", [{"max_depth": True}]),
-    ("search", "configurations", [{"learning_rate": float("inf")}]),
-    ("search", "configurations", [{"learning_rate": -0.1}]),
-    ("search", "configurations", [{"subsample": 1.1}]),
+    ("search", "grids", []),
+    ("search", "grids", {"xgboost": [{"max_depth": "3"}]}),
+    ("search", "grids", {"xgboost": [{"max_depth": 3.5}]}),
+    ("search", "grids", {"xgboost": [{"max_depth": True}]}),
+    ("search", "grids", {"xgboost": [{"learning_rate": float("inf")}]}),
+    ("search", "grids", {"xgboost": [{"learning_rate": -0.1}]}),
+    ("search", "grids", {"xgboost": [{"subsample": 1.1}]}),
     ("finalize", "threshold_objective", "accuracy"),
     ("finalize", "offer_cost", -1.0),
     ("finalize", "sample_rows", 0),
@@ -95,6 +100,12 @@ def refusal(phase: str, **changes: Any) -> ChurnError:
     return caught.value
 
 
+def competitors(grid: list[dict[str, Any]]) -> dict[str, Any]:
+    """The default study's grids, with another one for XGBoost."""
+    grids: dict[str, Any] = study("search")["grids"]
+    return {**grids, "xgboost": grid}
+
+
 @pytest.mark.parametrize("phase", NOTEBOOKS)
 def test_the_default_study_passes_and_keeps_every_value(phase: str) -> None:
     assert checked(phase).model_dump() == study(phase)
@@ -114,7 +125,7 @@ def test_the_search_states_the_twelve_configurations_of_the_case_study() -> None
         ".03,8,.9,.8,.1,1.5"
     )
     order = ("learning_rate", "max_depth", "subsample", "colsample_bytree", "reg_alpha", "reg_lambda")
-    found = [[float(item[name]) for name in order] for item in study("search")["configurations"]]
+    found = [[float(item[name]) for name in order] for item in study("search")["grids"]["xgboost"]]
     assert found == [[float(value) for value in item.split(",")] for item in twelve.split()]
 
 
@@ -122,7 +133,7 @@ def test_F1_unknown_parameter_names_the_nearest_known_one() -> None:
     error = refusal("data", n_rowz=5)
     assert str(error) == "CHURN-E202: unknown 'n_rowz' in params.yml; did you mean 'n_rows'?"
     assert error.exit_status == 2
-    error = refusal("search", configurations=[{"max_dept": 3}])
+    error = refusal("search", grids=competitors([{"max_dept": 3}]))
     assert error.code == "E202"
     assert "did you mean 'max_depth'?" in error.message
 
@@ -201,10 +212,37 @@ def test_time_split_needs_a_date_column() -> None:
 
 
 def test_configurations_must_be_alike_and_different() -> None:
-    unlike = [{"max_depth": 3}, {"learning_rate": 0.1}]
-    assert "configuration 2 names other parameters" in refusal("search", configurations=unlike).message
+    unlike: list[dict[str, Any]] = [{"max_depth": 3}, {"learning_rate": 0.1}]
+    found = refusal("search", grids=competitors(unlike)).message
+    assert "xgboost, configuration 2 names other parameters" in found
     twice = [{"max_depth": 3, "learning_rate": 0.1}, {"learning_rate": 0.1, "max_depth": 3}]
-    assert "two configurations are the same" in refusal("search", configurations=twice).message
+    assert "xgboost has the same configuration twice" in refusal("search", grids=competitors(twice)).message
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"families": ["xgboos"]}, "no family 'xgboos'; known: forest, lightgbm, logistic, xgboost"),
+        ({"families": ["xgboost", "xgboost"]}, "family 'xgboost' is named twice"),
+        ({"grids": {"xgboost": [{"max_depth": 3}]}}, "method grid needs grids.logistic"),
+        ({"method": "bayes", "spaces": {}}, "method bayes needs spaces.xgboost"),
+        ({"cv_folds": 1}, "cv_folds is 1, expected at least 2, or 0 for none"),
+        ({"method": "bayes", "trials": 3}, "trials is 3, expected at least one for each of 4 families"),
+        ({"min_finished": 20}, "min_finished is 20, expected at most 19"),
+        ({"spaces": {"xgboos": {}}}, "no family 'xgboos'"),
+        ({"spaces": {"xgboost": {"max_dept": {"low": 1, "high": 2}}}}, "did you mean 'max_depth'?"),
+        ({"spaces": {"xgboost": {"max_depth": {"low": 5, "high": 2}}}}, "low 5 is not below high 2"),
+    ],
+)
+def test_a_search_in_which_somebody_cannot_compete_is_refused(changes: dict[str, Any], told: str) -> None:
+    error = refusal("search", **changes)
+    assert error.code == "E208"
+    assert told in error.message
+
+
+def test_what_does_not_compete_may_stand_in_the_file() -> None:
+    few = checked("search", families=["logistic"], min_finished=1)
+    assert isinstance(few, SearchParams) and few.total == len(few.grids["logistic"])
 
 
 def test_an_error_about_several_parameters_does_not_print_them_all() -> None:
@@ -235,9 +273,9 @@ def test_parameters_cannot_be_changed_after_the_check() -> None:
 
 
 def test_every_yaml_parameter_is_explained_or_speaks_for_itself() -> None:
-    obvious = {"study", "experiment", "output_dir", "target", "min_rows", "min_positives", "eval_metric"}
+    obvious = {"study", "experiment", "output_dir", "target", "min_rows", "min_positives"}
     obvious |= {"random_state", "split_random_state", "model_name", "alias", "reference_alias", "description"}
-    obvious |= {"search_name", "run_prefix", "configurations"}
+    obvious |= {"search_name", "grids", "spaces"}
     for phase in NOTEBOOKS:
         lines = (ROOT / f"params/streamflow/{phase}.yml").read_text("utf-8").splitlines()
         kind = "Phase" if phase in PHASES else "Question"

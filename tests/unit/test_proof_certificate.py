@@ -68,6 +68,7 @@ def recipe(**changes: Any) -> Recipe:
         origins=origins,
         environment=Machine("3.12.1", {"xgboost": "3.4.1"}, "Linux", "x86_64", 2),
         data=data_result(),
+        family="xgboost",
         settings={"max_depth": 4},
         candidate="9" * 64,
         exact=True,
@@ -106,7 +107,7 @@ def test_another_document_is_refused(content: bytes) -> None:
 def test_a_pass_says_what_was_equal() -> None:
     assert plain_verdict(PASSED) == (
         "PASS: version 3 of predictor, xgb-final-best-lr0.1-d4, was made again in this environment on "
-        "2026-11-22: booster bytes equal, 3 of 3 test predictions equal, 3 of 3 validation predictions "
+        "2026-11-22: model bytes equal, 3 of 3 test predictions equal, 3 of 3 validation predictions "
         "equal, 3 metrics equal."
     )
     assert "from the record alone" in plain_verdict(made(mode="fresh"))
@@ -125,7 +126,7 @@ def test_a_fail_names_the_first_difference_and_how_far_the_outputs_are_apart() -
 
 def test_a_damaged_record_that_still_gives_the_model_says_both() -> None:
     damaged = made(EXPECTED, other("record", "file artifacts/model.ubj of the model", "a", "b"))
-    assert "what was made again is as recorded: booster bytes equal" in plain_verdict(damaged)
+    assert "what was made again is as recorded: model bytes equal" in plain_verdict(damaged)
 
 
 def test_without_a_recipe_there_are_no_outputs() -> None:

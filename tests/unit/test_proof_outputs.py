@@ -48,7 +48,7 @@ def with_rows(column: str, values: list[float]) -> Outputs:
 def test_equal_outputs_are_equal_one_by_one() -> None:
     found = statuses(EXPECTED)
     assert set(found.values()) == {"equal"}
-    assert set(found) >= {"train split", "booster of xgb-01", "final booster", "winner", "threshold"}
+    assert set(found) >= {"train split", "model of xgb-01", "final model", "winner", "threshold"}
     assert set(found) >= {"test predictions", "validation predictions", *EXPECTED.metrics}
     assert how_far(compared(EXPECTED)) == ""
 
@@ -57,9 +57,9 @@ def test_equal_outputs_are_equal_one_by_one() -> None:
     ("changes", "name"),
     [
         ({"splits": {**EXPECTED.splits, "train": "9" * 64}}, "train split"),
-        ({"boosters": {**EXPECTED.boosters, "xgb-01": "9" * 64}}, "booster of xgb-01"),
+        ({"boosters": {**EXPECTED.boosters, "xgb-01": "9" * 64}}, "model of xgb-01"),
         ({"winner": "xgb-01"}, "winner"),
-        ({"booster_sha256": "9" * 64}, "final booster"),
+        ({"booster_sha256": "9" * 64}, "final model"),
         ({"threshold": math.nextafter(0.4, 1)}, "threshold"),
         ({"metrics": {**EXPECTED.metrics, "val_auc": math.nextafter(0.8, 1)}}, "val_auc"),
     ],
@@ -100,7 +100,7 @@ def test_what_was_not_made_says_why() -> None:
         metrics={"val_auc": 0.8},
         predictions={"val": TABLE},
     )
-    assert named(here, "the other boosters").detail == WHYS.search
+    assert named(here, "the other models").detail == WHYS.search
     assert named(here, "test predictions").detail == named(here, "baseline_test_auc").detail == WHYS.test
     assert {item.detail for item in compared(None)} == {WHYS.any}
     assert set(statuses(None).values()) == {"not compared"}
@@ -111,7 +111,7 @@ def test_settings_that_promise_no_equal_bytes_are_held_to_a_millionth() -> None:
         with_rows("y_proba", [0.1 + 5e-7, 0.7, 0.3]), booster_sha256="9" * 64, threshold=0.4 + 5e-7
     )
     found = statuses(near, exact=False)
-    assert found["final booster"] == "not compared"
+    assert found["final model"] == "not compared"
     assert found["test predictions"] == found["threshold"] == "equal"
     far = with_rows("y_proba", [0.1 + 5e-6, 0.7, 0.3])
     assert statuses(far, exact=False)["test predictions"] == "differs"
@@ -130,7 +130,7 @@ def test_how_far_names_hashes_in_short_then_predictions_then_one_metric() -> Non
         metrics={**EXPECTED.metrics, "test_auc": 0.75, "val_auc": 0.9},
     )
     assert how_far(compared(found)) == (
-        "final booster differs; test predictions: 2 of 3 differ, by 0.2 at most and 0.067 on average; "
+        "final model differs; test predictions: 2 of 3 differ, by 0.2 at most and 0.067 on average; "
         "0 decisions differ; test_auc 0.05 apart"
     )
 

@@ -36,6 +36,13 @@ def test_a_record_that_stands_is_one_equal_item() -> None:
             lambda it: it["final_run"]["params"].update(max_depth="5"),
             "hyperparameters: parameter max_depth of the final run: 4 recorded, 5 found",
         ),
+        *(
+            (
+                lambda it, name=name: it["search_run"]["params"].update({name: "5"}),
+                f"hyperparameters: parameter {name} of the search run: nothing recorded, 5 found",
+            )
+            for name in ("grids", "spaces", "families", "method", "configurations")
+        ),
         (
             lambda it: it["final_run"]["params"].update(random_state="43"),
             "seed: parameter random_state of the final run: 42 recorded, 43 found",

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from churnlib.errors import ParameterError
-from churnlib.params import Configuration, SearchParams
-from churnlib.search.refused import REASONS
+from churnlib.families import family, names
+from churnlib.params import SearchParams
 from tests.unit.planted import study
 
 
-def refusal(**configuration: object) -> str:
-    values = {**study("search"), "min_finished": 1, "configurations": [configuration]}
+def refusal(name: str, **configuration: object) -> str:
+    values = {**study("search"), "families": [name], "grids": {name: [configuration]}}
     with pytest.raises(ParameterError) as caught:
         SearchParams.check(values, where="search.yml")
     assert (caught.value.code, caught.value.exit_status) == ("E202", 2)
@@ -29,15 +29,22 @@ def refusal(**configuration: object) -> str:
 def test_D13_what_would_not_be_reproducible_is_refused_with_the_reason(
     name: str, value: object, reason: str
 ) -> None:
-    message = refusal(max_depth=3, **{name: value})
-    assert message.startswith(f"unknown 'configurations.0.{name}' in search.yml; {reason}")
+    message = refusal("xgboost", max_depth=3, **{name: value})
+    assert message.startswith(f"unknown 'grids.xgboost.0.{name}' in search.yml; {reason}")
 
 
-@pytest.mark.parametrize("name", REASONS)
-def test_D13_no_reason_is_given_against_what_may_be_set(name: str) -> None:
-    assert name not in Configuration.__annotations__
-    assert REASONS[name] in refusal(**{name: "1"})
+@pytest.mark.parametrize(
+    ("name", "setting"), [(name, item) for name in names() for item in family(name).REFUSED]
+)
+def test_D13_no_reason_is_given_against_what_may_be_set(name: str, setting: str) -> None:
+    kind = family(name)
+    assert setting not in kind.Settings.__annotations__
+    assert kind.REFUSED[setting] in refusal(name, **{setting: "1"})
 
 
 def test_a_mistyped_name_is_still_answered_with_the_nearest_one() -> None:
-    assert refusal(max_dept=3).endswith("did you mean 'max_depth'?")
+    assert refusal("xgboost", max_dept=3).endswith("did you mean 'max_depth'?")
+
+
+def test_an_unknown_familys_grid_is_answered_with_the_nearest_one() -> None:
+    assert refusal("xgboos", max_depth=3).endswith("did you mean 'xgboost'?")

@@ -55,6 +55,7 @@ def recipe(*origins: Origin, exact: bool = True) -> Recipe:
         origins=origins,
         environment=Machine("", {}, "", "", 0),
         data=data,
+        family="xgboost",
         settings={},
         candidate="",
         exact=exact,

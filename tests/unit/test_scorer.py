@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import string
 import warnings
 from pathlib import Path
@@ -12,20 +13,35 @@ import pytest
 
 from churnlib.data.columns import as_text
 from churnlib.data.schema import infer
+from churnlib.families.xgboost import Predictor
 from churnlib.models import scorer as module
 from churnlib.models.features import encode_splits
-from churnlib.models.scorer import Column, Encoder, InputError, ScoredAsMissing, Scorer, category_text
-from churnlib.models.xgb import fit
-from tests.unit.planted import SETTINGS, planted_encoded, planted_fitted, planted_schema, planted_table
+from churnlib.models.scorer import (
+    Column,
+    Encoder,
+    InputError,
+    ScoredAsMissing,
+    Scorer,
+    category_text,
+    read_description,
+)
+from tests.unit.planted import (
+    SETTINGS,
+    fit_of,
+    planted_fitted,
+    planted_schema,
+    planted_scorer,
+    planted_table,
+)
 
 ALLOWED = {"__future__", "json", "warnings", "dataclasses", "collections", "typing"}
-ALLOWED |= {"numpy", "pandas", "xgboost"}
+ALLOWED |= {"numpy", "pandas", "churnlib"}  # the last for type checkers alone
 NAMES = ["a<b", "c[d]", "line\nbreak", "größe €", "<script>alert(1)</script>", "tab\t", "feature:1"]
 
 
 @pytest.fixture(scope="module")
 def scorer() -> Scorer:
-    return Scorer(planted_fitted().booster, planted_encoded().encoder, 0.3)
+    return planted_scorer()
 
 
 def customers(rows: int = 20) -> pd.DataFrame:
@@ -61,9 +77,7 @@ def test_prediction_is_the_probability_against_the_threshold_under_the_tables_in
     assert scored.index.equals(customers().index)
     assert scored["churn_prediction"].tolist() == (scored["churn_probability"] >= 0.3).astype(int).tolist()
     assert set(scored["churn_prediction"]) == {0, 1}
-    scored = Scorer(scorer.booster, scorer.encoder, float(scored["churn_probability"].max())).predict(
-        customers()
-    )
+    scored = planted_scorer(float(scored["churn_probability"].max())).predict(customers())
     assert scored["churn_prediction"].sum() == 1  # at the threshold counts as churn
 
 
@@ -74,15 +88,26 @@ def test_customers_with_more_signal_are_likelier_to_leave(scorer: Scorer) -> Non
 
 
 def test_round_trip_predicts_bit_for_bit_the_same(scorer: Scorer) -> None:
-    again = Scorer.from_bytes(scorer.describe(), planted_fitted().to_bytes())
+    again = Scorer.from_parts(scorer.description.to_json(), planted_fitted().content, Predictor)
     assert (again.encoder.columns, again.threshold) == (scorer.encoder.columns, 0.3)
-    assert again.describe() == scorer.describe()
+    assert again.description.to_json() == scorer.description.to_json()
     assert score(again, customers(200)) == score(scorer, customers(200))
 
 
 def test_unknown_scorer_format_is_refused(scorer: Scorer) -> None:
-    with pytest.raises(InputError, match="'churn-scorer/2' found, 'churn-scorer/1' expected"):
-        Scorer.from_bytes(scorer.describe().replace("scorer/1", "scorer/2"), b"")
+    with pytest.raises(InputError, match="'churn-scorer/3' found, 'churn-scorer/2' expected"):
+        read_description(scorer.description.to_json().replace("scorer/2", "scorer/3"))
+
+
+def test_the_format_that_knew_no_family_is_read_as_xgboost(scorer: Scorer) -> None:
+    described = json.loads(scorer.description.to_json())
+    del described["family"]
+    found = read_description(json.dumps({**described, "format": "churn-scorer/1"}))
+    assert (found.family, found.threshold, found.encoder.columns) == (
+        "xgboost",
+        0.3,
+        scorer.encoder.columns,
+    )
 
 
 def test_order_of_columns_and_form_of_the_table_do_not_matter(scorer: Scorer) -> None:
@@ -189,10 +214,11 @@ def test_E14_any_column_name_trains_and_scores() -> None:
     table["churned"] = (table["a<b"] > 0).astype(int)
     schema = infer(table, target="churned", positive_label="1")
     data = encode_splits(table.iloc[:200], table.iloc[200:], schema)
-    fitted = fit(data, SETTINGS, threads=1)
-    original = Scorer(fitted.booster, data.encoder, 0.5)
-    loaded = Scorer.from_bytes(original.describe(), fitted.to_bytes())
-    assert loaded.booster.feature_names == [f"f{number:04d}" for number in range(1, 8)]
+    fitted = fit_of("xgboost", data, SETTINGS)
+    original = Scorer(fitted.predictor, "xgboost", data.encoder, 0.5)
+    loaded = Scorer.from_parts(original.description.to_json(), fitted.content, Predictor)
+    assert isinstance(loaded.predictor, Predictor)
+    assert loaded.predictor.booster.feature_names == [f"f{number:04d}" for number in range(1, 8)]
     scored = loaded.predict(table[NAMES])
     assert ((scored["churn_prediction"] == table["churned"]).mean()) > 0.95
     assert "missing columns: '<script>alert(1)</script>'" in refused(loaded, table[NAMES[:4] + NAMES[5:]])

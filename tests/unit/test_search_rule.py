@@ -29,8 +29,8 @@ def on_folds(name: str, size: int, *scores: float, family: str = "") -> Entry:
     return Entry(name, ord(name[0]), family or name, size, float(np.mean(scores)), np.array(scores))
 
 
-def ruled(*entries: Entry, rule: WinnerRule = "one_standard_error") -> Ruling:
-    return rule_on_rows(entries, LABELS, rule=rule)
+def ruled(*entries: Entry, rule: WinnerRule = "one_standard_error", most: float = 0.5) -> Ruling:
+    return rule_on_rows(entries, LABELS, rule=rule, most=most)
 
 
 def test_among_equal_scores_the_simplest_wins() -> None:
@@ -114,7 +114,7 @@ def test_predictions_of_other_rows_are_refused() -> None:
 
 def test_folds_compare_by_the_corrected_standard_error() -> None:
     best, other = on_folds("best", 900, 0.70, 0.72, 0.71, 0.73), on_folds("near", 5, 0.70, 0.71, 0.72, 0.71)
-    found = rule_on_folds([best, other], held_out=1 / 3, rule="one_standard_error")
+    found = rule_on_folds([best, other], held_out=1 / 3, rule="one_standard_error", most=0.5)
     gaps = np.array([0.0, 0.01, -0.01, 0.02])
     error = np.sqrt((1 / 4 + 1 / 3) * gaps.var(ddof=1))
     assert (found.winner, found.leader) == ("near", "best")
@@ -127,12 +127,22 @@ def test_a_small_loss_in_every_fold_is_no_luck() -> None:
         on_folds("best", 900, 0.70, 0.72, 0.68, 0.73),
         on_folds("less", 5, 0.699, 0.719, 0.678, 0.729),
     )
-    assert rule_on_folds([other, best], held_out=1 / 3, rule="one_standard_error").winner == "best"
+    assert rule_on_folds([other, best], held_out=1 / 3, rule="one_standard_error", most=0.5).winner == "best"
 
 
 def test_more_repeats_cannot_make_the_error_vanish() -> None:
     """The folds share their rows: of the corrected variance a part remains, however often they are drawn."""
     gaps = np.random.default_rng(0).normal(0.001, 0.02, size=1000)
     entries = [on_folds("best", 9, *(0.7 + gaps)), on_folds("near", 5, *np.full(1000, 0.7))]
-    found = rule_on_folds(entries, held_out=0.25, rule="one_standard_error")
+    found = rule_on_folds(entries, held_out=0.25, rule="one_standard_error", most=0.5)
     assert found.standard_error == pytest.approx(0.02 * np.sqrt(0.251), rel=0.1)
+
+
+def test_a_simpler_one_gives_away_no_more_than_it_may() -> None:
+    """However wide the standard error: not proved worse is not as good."""
+    entries = on_rows("a", 900), on_rows("b", 20, noise=0.1)
+    free = ruled(*entries)
+    assert (free.winner, free.within) == ("b", ("a", "b")) and free.deficit > 0
+    found = ruled(*entries, most=free.deficit * 0.9)
+    assert (found.winner, found.within, found.deficit) == ("a", ("a",), 0.0)
+    assert ruled(*entries, most=free.deficit).winner == "b"
