@@ -85,19 +85,39 @@ def compare_metrics(recorded_metrics: Mapping[str, float], found: Mapping[str, f
     )
 
 
-def compare_search(table: pd.DataFrame, best_child_run_id: str, tagged: str) -> LinkRecord:
-    """The winner again, from the recorded table of all configurations."""
+def compare_search(
+    table: pd.DataFrame, best_child_run_id: str, tagged: str, *, rule: str, most: float
+) -> LinkRecord:
+    """The winner again, by the recorded rule from the recorded table of all configurations.
+
+    `most` is how much AUC a simpler winner may be behind. A table without scores knew one rule, the best.
+    """
     if tagged != best_child_run_id:
         return differs(
             "search",
             f"the search names {tagged[:8]}… as best, the candidate came from {best_child_run_id[:8]}…",
         )
-    best = table.sort_values(["val_auc", "index"], ascending=[False, True]).iloc[0]
-    if best["run_id"] != best_child_run_id:
+    if "score" not in table:
+        table = table.sort_values("index").assign(score=table["val_auc"], behind=0.0)
+        rule = "best"
+    measure = "mean AUC of the folds" if "cv_auc" in table else "validation AUC"
+    ranked = table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+    leader = ranked.iloc[0]
+    if rule == "best":
+        if leader["run_id"] != best_child_run_id:
+            return differs(
+                "search", f"{leader['name']} has the best {measure}, {best_child_run_id[:8]}… was taken"
+            )
+        return equal("search", f"best of {len(table)} by {measure}, {leader['score']:.4f}")
+    near = ranked[ranked["behind"] <= ranked["behind_standard_error"].clip(upper=most)]
+    won = near.sort_values("model_size", kind="stable").iloc[0]
+    apart = (leader["score"] - ranked["score"] - ranked["behind"]).abs().max()
+    if won["run_id"] != best_child_run_id or not apart <= TOLERANCE:
         return differs(
-            "search", f"{best['name']} has the best validation AUC, {best_child_run_id[:8]}… was taken"
+            "search", f"by its table and rule {won['name']} wins, {best_child_run_id[:8]}… was taken"
         )
-    return equal("search", f"best of {len(table)} by validation AUC, {best['val_auc']:.4f}")
+    among = f"the simplest of {len(near)} close to the best" if len(near) > 1 else "the best"
+    return equal("search", f"{among} of {len(table)} by {measure}, {won['score']:.4f}")
 
 
 def compare_child(child: Mapping[str, str], final: Mapping[str, str], name: str) -> LinkRecord:

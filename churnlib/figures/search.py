@@ -43,7 +43,10 @@ from churnlib.figures.style import (
     styled,
 )
 
-RESULTS = "index|name|family|run_id|score|(val|cv)_.*|best_iteration|model_size|train_time_seconds"
+RESULTS = (
+    "index|name|family|run_id|score|behind(_standard_error)?|(val|cv)_.*|best_iteration|model_size|"
+    "train_time_seconds"
+)
 FEW = 8  # up to so many distinct values of a setting stand side by side, each with its mean
 LEARNED = "When does training longer stop helping?"
 

@@ -13,6 +13,7 @@ import pandas as pd
 from churnlib.families import family
 from churnlib.models.family import Fitted, Watch
 from churnlib.models.metrics import Interval
+from churnlib.search.rule import Ruling
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,11 @@ def short_label(family_name: str, settings: Mapping[str, Any]) -> str:
     return "-".join(f"{short}{value:.3g}" if _numeric(value) else f"{short}{value}" for short, value in shown)
 
 
-def results_table(trained: Sequence[Trained], run_ids: Mapping[str, str]) -> pd.DataFrame:
+def results_table(trained: Sequence[Trained], run_ids: Mapping[str, str], ruling: Ruling) -> pd.DataFrame:
     """One row per trained entrant, best score first; ties stay in the order of the entrants.
 
-    `run_ids` by entrant's name. Settings that a family does not have are empty in its rows.
+    `run_ids` by entrant's name. How far each is behind the leader, and that difference's standard error,
+    are what the rule went by. Settings that a family does not have are empty in its rows.
     """
     rows = [
         {
@@ -116,6 +118,8 @@ def results_table(trained: Sequence[Trained], run_ids: Mapping[str, str]) -> pd.
             "family": item.entrant.family,
             "run_id": run_ids[item.entrant.name],
             "score": item.score,
+            "behind": ruling.behind[item.entrant.name],
+            "behind_standard_error": ruling.errors[item.entrant.name],
             **item.metrics,
             "val_auc_low": item.auc.low,
             "val_auc_high": item.auc.high,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,6 +60,8 @@ class Ruling:
     standard_error: float  # of the deficit; 0 where the winner leads
     within: tuple[str, ...]  # who is within one standard error and `most` of the leader, the best first
     versus: tuple[Versus, ...]  # one per other family, the strongest first
+    behind: Mapping[str, float]  # by name, AUC behind the leader
+    errors: Mapping[str, float]  # by name, the standard error of that; 0 of the leader's
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def _ruling(entries: Sequence[Entry], rule: WinnerRule, most: float, compare: _C
         standard_error=gap.standard_error,
         within=tuple(entry.name for entry, _ in near),
         versus=_versus(winner, ranked, compare),
+        behind={leader.name: 0.0, **{entry.name: gap.value for entry, gap in behind}},
+        errors={leader.name: 0.0, **{entry.name: gap.standard_error for entry, gap in behind}},
     )
 
 

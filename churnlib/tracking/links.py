@@ -114,6 +114,8 @@ class Record:
             pd.read_csv(io.BytesIO(content)),
             finalize.best_child_run_id,
             parent.data.tags.get("best_child_run_id", ""),
+            rule=parent.data.params.get("winner_rule", "best"),
+            most=float(parent.data.params.get("simpler_within", "1")),
         )
 
     def data(self) -> LinkRecord:

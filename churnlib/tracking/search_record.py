@@ -39,11 +39,11 @@ def record_summary(parent: Recorder, params: SearchParams, contest: Contest) -> 
     trained = contest.trained
     if trained:
         run_ids = {child.name: child.run_id for child in contest.children}
-        table = results_table(trained, run_ids)
+        ruling = ruling_of(trained, contest.data, contest.folds, params)
+        table = results_table(trained, run_ids, ruling)
         parent.text(table.to_csv(index=False), "search_results_summary.csv")
     if len(trained) < params.min_finished:
         raise GateRefused("E607", _too_few(params, contest))
-    ruling = ruling_of(trained, contest.data, contest.folds, params)
     winner = next(item for item in trained if item.entrant.name == ruling.winner)
     verdict = Verdict(table, ruling, winner, _selection(params, contest))
     parent.text(pd.DataFrame(ruling.versus).to_csv(index=False), "winner_against_others.csv")

@@ -3,9 +3,13 @@ from __future__ import annotations
 import pytest
 
 from churnlib.families import family
+from churnlib.params import SearchParams
 from churnlib.search.contest import Entrant, Trained, entrant, results_table, short_label
+from churnlib.search.rule import Ruling
 from churnlib.search.tables import leaderboard
+from churnlib.search.verdict import ruling_of
 from tests.unit.arena_cases import SHARED, cut, failed, listed, trained
+from tests.unit.planted import planted_encoded, study
 
 
 def test_names_say_family_place_and_what_was_tuned() -> None:
@@ -25,7 +29,7 @@ def test_a_family_takes_the_shared_settings_that_it_knows() -> None:
 
 def test_the_table_has_the_best_first_and_ties_in_the_order_of_the_entrants() -> None:
     both = [trained(item) for item in (*listed("xgboost"), *listed("logistic"))]
-    table = results_table(both, ids(both))
+    table = results_table(both, ids(both), ruled(both))
     assert table["score"].is_monotonic_decreasing
     assert table["score"].tolist() == pytest.approx(table["val_auc"].tolist())
     best = max(both, key=lambda item: item.auc.value)
@@ -33,20 +37,23 @@ def test_the_table_has_the_best_first_and_ties_in_the_order_of_the_entrants() ->
     assert (row["name"], row["run_id"]) == (best.entrant.name, f"run of {best.entrant.name}")
     assert (row["val_auc_low"], row["val_auc_high"]) == (best.auc.low, best.auc.high)
     assert row["model_size"] == best.fitted.size
+    assert (row["behind"], row["behind_standard_error"]) == (0.0, 0.0)
+    assert table["behind"].tolist() == pytest.approx((table["score"].iloc[0] - table["score"]).tolist())
+    assert (table["behind_standard_error"].iloc[1:] > 0).all()
     plain = table[table["family"] == "logistic"].iloc[0]
     assert (plain["C"], str(plain["max_depth"]), str(plain["best_iteration"])) == (1.0, "nan", "nan")
     tied = [trained(listed("xgboost")[0], name=f"n{place}") for place in (3, 1, 2)]
-    assert results_table(tied, ids(tied))["name"].tolist() == ["n3", "n1", "n2"]
+    assert results_table(tied, ids(tied), ruled(tied))["name"].tolist() == ["n3", "n1", "n2"]
 
 
 def test_a_persons_table_names_families_and_those_who_could_not_win() -> None:
     both = [trained(item) for item in (*listed("xgboost")[:1], *listed("logistic"))]
-    plain = leaderboard(results_table(both, ids(both)))
+    plain = leaderboard(results_table(both, ids(both), ruled(both)))
     assert "note" not in plain
     titles = {"xgb-01-lr0.3-d2": "XGBoost", "logistic-01-C1": "logistic regression"}
     assert dict(zip(plain["name"], plain["family"], strict=True)) == titles
     third, fourth = listed("xgboost")[2:]
-    noted = leaderboard(results_table(both, ids(both)), [failed(third)], [cut(fourth, 7)])
+    noted = leaderboard(results_table(both, ids(both), ruled(both)), [failed(third)], [cut(fourth, 7)])
     assert noted["name"].tolist()[2:] == [third.name, fourth.name]
     assert noted["note"].tolist()[2:] == ["ValueError: no", "pruned after 7 iterations"]
 
@@ -55,6 +62,11 @@ def test_a_persons_table_names_families_and_those_who_could_not_win() -> None:
 def test_every_family_says_how_its_runs_are_named(name: str) -> None:
     kind = family(name)
     assert set(kind.SHORT.values()) <= set(kind.Settings.__annotations__)
+
+
+def ruled(items: list[Trained]) -> Ruling:
+    params = SearchParams.check({**study("search"), "winner_rule": "best"}, where="search.yml")
+    return ruling_of(items, planted_encoded(), (), params)
 
 
 def ids(items: list[Trained]) -> dict[str, str]:

@@ -23,6 +23,20 @@ SEARCH = pd.DataFrame(
         "val_auc": [0.7, 0.8, 0.8],
     }
 )
+BEST: dict[str, Any] = {"rule": "best", "most": 1.0}
+CLOSE: dict[str, Any] = {"rule": "one_standard_error", "most": 0.005}
+RULED = pd.DataFrame(
+    {
+        "index": [1, 1, 2, 2],
+        "name": ["large", "small", "tiny", "far"],
+        "run_id": ["a" * 32, "b" * 32, "c" * 32, "d" * 32],
+        "score": [0.8, 0.797, 0.794, 0.79],
+        "behind": [0.0, 0.003, 0.006, 0.01],
+        "behind_standard_error": [0.0, 0.004, 0.01, 0.001],
+        "val_auc": [0.8, 0.797, 0.794, 0.79],
+        "model_size": [900, 20, 10, 1],
+    }
+)
 
 
 def verdict(link: LinkRecord) -> tuple[str, str, str]:
@@ -70,16 +84,43 @@ def test_D14_forged_or_missing_metric_is_named(run: dict[str, float], detail: st
 
 
 def test_search_is_won_by_the_best_and_among_equals_the_earlier() -> None:
-    link = compare_search(SEARCH[::-1], "b" * 32, "b" * 32)
+    link = compare_search(SEARCH[::-1], "b" * 32, "b" * 32, **BEST)
     assert verdict(link) == ("search", "equal", "best of 3 by validation AUC, 0.8000")
 
 
 def test_another_winner_than_was_taken_is_named() -> None:
-    link = compare_search(SEARCH, "c" * 32, "c" * 32)
+    link = compare_search(SEARCH, "c" * 32, "c" * 32, **BEST)
     assert verdict(link) == ("search", "differs", "two has the best validation AUC, cccccccc… was taken")
-    link = compare_search(SEARCH, "b" * 32, "a" * 32)
+    link = compare_search(SEARCH, "b" * 32, "a" * 32, **BEST)
     detail = "the search names aaaaaaaa… as best, the candidate came from bbbbbbbb…"
     assert verdict(link) == ("search", "differs", detail)
+
+
+def test_the_simplest_within_one_standard_error_is_the_winner_again() -> None:
+    """The tiny one is within its standard error but gives away too much; the far one is not even close."""
+    link = compare_search(RULED, "b" * 32, "b" * 32, **CLOSE)
+    told = "the simplest of 2 close to the best of 4 by validation AUC, 0.7970"
+    assert verdict(link) == ("search", "equal", told)
+    link = compare_search(RULED[::-1], "c" * 32, "c" * 32, rule="one_standard_error", most=0.01)
+    assert link.status == "equal" and "of 3 close" in link.detail
+    link = compare_search(RULED, "a" * 32, "a" * 32, **BEST)
+    assert verdict(link) == ("search", "equal", "best of 4 by validation AUC, 0.8000")
+    alone = compare_search(RULED[RULED["name"] != "small"], "a" * 32, "a" * 32, **CLOSE)
+    assert verdict(alone) == ("search", "equal", "the best of 3 by validation AUC, 0.8000")
+    folded = compare_search(RULED.assign(cv_auc=RULED["score"]), "b" * 32, "b" * 32, **CLOSE)
+    assert folded.detail.endswith("by mean AUC of the folds, 0.7970")
+
+
+@pytest.mark.parametrize("taken", ["a", "c", "d"])
+def test_a_winner_against_the_rule_is_named(taken: str) -> None:
+    link = compare_search(RULED, taken * 32, taken * 32, **CLOSE)
+    told = f"by its table and rule small wins, {taken * 8}… was taken"
+    assert verdict(link) == ("search", "differs", told)
+
+
+def test_a_table_whose_differences_are_not_those_of_its_scores_is_named() -> None:
+    edited = RULED.assign(behind=[0.0, 0.003, 0.004, 0.01])
+    assert compare_search(edited, "c" * 32, "c" * 32, **CLOSE).status == "differs"
 
 
 def test_final_run_must_have_every_hyperparameter_of_its_child() -> None:

@@ -35,6 +35,8 @@ def ruling(winner: str, leader: str | None = None, **found: Any) -> Ruling:
         "standard_error": 0.0,
         "within": (winner,),
         "versus": (),
+        "behind": {},
+        "errors": {},
     }
     return Ruling(winner=winner, leader=leader or winner, **usual | found)
 
