@@ -48,7 +48,9 @@ def run_elsewhere(
     executed.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         given, errors = Path(scratch) / "parameters.yml", Path(scratch) / "errors.txt"
-        given.write_text(yaml.safe_dump(dict(parameters), allow_unicode=True), encoding="utf-8")
+        given.write_text(
+            yaml.safe_dump(dict(parameters), allow_unicode=True, sort_keys=False), encoding="utf-8"
+        )
         command: list[str | Path] = [python, "-c", _PAPERMILL, notebook, executed, "-f", given, *_QUIET]
         status = _run(command, cwd=cwd, environment=environment, errors=errors, on_text=on_text)
         said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()

@@ -68,6 +68,7 @@ def certify(asked: Asked, record: list[Compared], recipe: Recipe | None, remade:
             any=f"not made: {remade.stopped}" if remade.stopped else "it was not made",
             search="the search is not run again in mode here" if asked.mode == "here" else "it was not made",
             test="the test rows stay closed for another model than the one that they were opened for",
+            contest=recipe.contest,
         )
         outputs = compare_outputs(
             recipe.expected, remade.outputs, recipe.files, exact=recipe.exact, whys=whys

@@ -25,11 +25,15 @@ def read_predictions(content: bytes) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Whys:
-    """Why an output was not compared: any of them, those of the search, those of the test rows."""
+    """Why an output was not compared: any of them, those of the search, those of the test rows.
+
+    `contest` says why other configurations may compete than on record; "" where the record promises the same.
+    """
 
     any: str
     search: str
     test: str
+    contest: str = ""
 
 
 def compare_outputs(
@@ -111,14 +115,23 @@ def _models(expected: Outputs, made: Outputs, *, exact: bool, whys: Whys) -> lis
         _text(f"model of {name}", expected.boosters[name], made.boosters[name], why="", skip=inexact)
         for name in names
     ]
-    if left:
-        told = f"{left} configuration{'s' if left > 1 else ''}"
-        items.append(
-            _output("the other models" if names else "models", told, "", "not compared", whys.search)
-        )
+    others = [name for name in made.boosters if name not in expected.boosters]
+    if left or others:
+        items.append(_others(left, others, "the other models" if names else "models", whys))
     items.append(_text("winner", expected.winner, made.winner, why=whys.any))
     final = _text("final model", expected.booster_sha256, made.booster_sha256, why=whys.any, skip=inexact)
     return [*items, final]
+
+
+def _others(left: int, others: Sequence[str], name: str, whys: Whys) -> Compared:
+    """The configurations that were recorded and not made; where others were made, it was another contest."""
+    told = f"{left} configuration{'' if left == 1 else 's'}"
+    if not others:
+        return _output(name, told, "", "not compared", whys.search)
+    found = f"{len(others)} that are not on record, {others[0]} the first"
+    if whys.contest:
+        return _output(name, told, found, "not compared", whys.contest)
+    return _output(name, told, found, "differs", "other configurations competed")
 
 
 def _predictions(

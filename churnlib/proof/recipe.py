@@ -68,6 +68,7 @@ class Recipe:
     settings: dict[str, Any]
     candidate: str  # its key on the ledger
     exact: bool
+    contest: str  # why the search need not come out the same; "" where its record promises that it does
     expected: Outputs
     files: dict[str, str]  # "test", "val" -> SHA-256 of the predictions as finalize wrote them
 

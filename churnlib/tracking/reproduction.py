@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_origin
@@ -139,6 +140,7 @@ class _Reader:
             settings=search.get("best_settings") or self._settings(asked),
             candidate=finalize.candidate,
             exact=runs["final"].tags.get("same_bytes", "true") == "true",
+            contest=_unlike(runs["search"].tags),
             expected=self._expected(search.get("children", [])),
             files={
                 "test": finalize.test_predictions_sha256,
@@ -216,6 +218,11 @@ class _Reader:
     def _read(self, run_id: str, path: str, hashed: str) -> bytes | None:
         content = attempted(lambda: artifact(self.client, run_id, path), lambda _: b"")
         return content if content and sha256(content) == hashed else None
+
+
+def _unlike(tags: Mapping[str, str]) -> str:
+    """Why a search need not come out the same, as its tags said beforehand; "" where they promise it."""
+    return "" if tags.get("same_entrants", "true") == "true" else tags.get("same_entrants_reason", "unknown")
 
 
 def parameters_from_text(texts: dict[str, str]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def recipe(**changes: Any) -> Recipe:
         settings={"max_depth": 4},
         candidate="9" * 64,
         exact=True,
+        contest="",
         expected=EXPECTED,
         files=FILES,
     )

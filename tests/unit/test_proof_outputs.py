@@ -93,6 +93,20 @@ def test_rows_that_the_record_has_lost_are_compared_by_their_hash() -> None:
     assert named(other, "test predictions", expected=lost).status == "differs"
 
 
+def test_other_configurations_than_on_record_are_a_difference() -> None:
+    winner = {name: hashed for name, hashed in EXPECTED.boosters.items() if name == EXPECTED.winner}
+    drifted = replace(EXPECTED, boosters={**winner, "xgb-09-lr0.2": "9" * 64})
+    item = named(drifted, "the other models")
+    assert (item.status, item.detail) == ("differs", "other configurations competed")
+    assert item.found == "1 that are not on record, xgb-09-lr0.2 the first"
+    more = replace(EXPECTED, boosters={**EXPECTED.boosters, "xgb-09-lr0.2": "9" * 64})
+    assert named(more, "the other models").status == "differs"
+    whys = replace(WHYS, contest="the time budget ended it")
+    told = {item.name: item for item in compare_outputs(EXPECTED, drifted, FILES, exact=True, whys=whys)}
+    assert told["the other models"].status == "not compared"
+    assert told["the other models"].detail == "the time budget ended it"
+
+
 def test_what_was_not_made_says_why() -> None:
     here = replace(
         EXPECTED,

@@ -59,6 +59,7 @@ def recipe(*origins: Origin, exact: bool = True) -> Recipe:
         settings={},
         candidate="",
         exact=exact,
+        contest="",
         expected=Outputs(splits, {"xgb-01": "a" * 64}, "xgb-01", "a" * 64, 0.5, METRICS),
         files={},
     )
