@@ -184,7 +184,8 @@ class _Reader:
         child, name = self.frozen.child_run, self.finalize.family
         grid = asked["configurations"] if "configurations" in asked else asked["grids"].get(name, [])
         if asked.get("method") == "bayes":
-            tuned = {setting: ast.literal_eval(child.params[setting]) for setting in asked["spaces"][name]}
+            drawn = {*family(name).DEFAULT, *asked["spaces"][name]}  # what a space leaves out has its default
+            tuned = {setting: ast.literal_eval(child.params[setting]) for setting in drawn}
         else:
             tuned = grid[int(child.tags["search_index"]) - 1]
         return {**tuned, **{setting: asked[setting] for setting in family(name).SHARED}}
