@@ -64,7 +64,8 @@ def run_notebook(
             stdout_file=lines,
         )
         bar = Progress(description or notebook.stem, _code_cells(node)) if progress else None
-        with quiet_papermill(), closing(bar) if bar else nullcontext(), kernel.StopSignals() as signals:
+        silent, shown = quiet_papermill(), closing(bar) if bar else nullcontext()
+        with silent, shown, kernel.forked_where_possible(), kernel.StopSignals() as signals:
             _wait(worker, signals, bar)
     drop_banners(worker.node)
     verdict = judge(worker.node, worker.raised, signals.received)
@@ -115,6 +116,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
             startup_timeout=_START_SECONDS,
             iopub_timeout=_OUTPUT_SECONDS,
             coalesce_streams=True,
+            shutdown_kernel="immediate",  # the last cell has ended: nothing is left for the kernel to do
             extra_arguments=["--log-level=CRITICAL"],
             **options,
         ).execute(**launch)

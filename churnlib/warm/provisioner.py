@@ -1,0 +1,44 @@
+"""Jupyter's way to a forked kernel: a kernel provisioner, which `churnlib.execute` asks for by name.
+
+JupyterLab and plain papermill don't ask for it. Where there is no nursery it starts a kernel as usual.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning import LocalProvisioner
+
+from churnlib.warm import client
+
+NAME = "churn-warm"  # the entry point in pyproject.toml
+
+logger = logging.getLogger(__name__)
+
+
+class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
+    """A local kernel, forked from the command's nursery where it has one."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """How to connect to the kernel, which is starting."""
+        nursery = client.current()
+        if nursery is None or not _is_own(cmd):
+            return await super().launch_kernel(cmd, **kwargs)
+        try:
+            self.process = nursery.fork(cmd[2:], cwd=str(kwargs["cwd"]), environment=kwargs["env"])
+        except client.NotWarm as reason:
+            logger.warning("this kernel imports for itself: %s", reason)
+            return await super().launch_kernel(cmd, **kwargs)
+        self.pid = self.pgid = self.process.pid  # it leads a group of its own
+        self.cwd = kwargs["cwd"]
+        return self.connection_info
+
+
+def _is_own(command: list[str]) -> bool:
+    """Whether the command is IPython's kernel in this very interpreter."""
+    python, *rest = command
+    return Path(python) == Path(sys.executable) and rest[:2] == ["-m", "ipykernel_launcher"]
