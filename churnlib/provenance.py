@@ -90,11 +90,16 @@ def notebook_hash(text: str) -> str:
 
 def library_hash(package: Path = Path(__file__).parent) -> str:
     """SHA-256 over the source files of churnlib, or of another copy of it: names and contents."""
+    found = {}
+    for folder, below, names in os.walk(package):
+        below[:] = [name for name in below if name != "__pycache__"]
+        for name in names:
+            path = Path(folder, name)
+            found[path.relative_to(package)] = path
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(path.relative_to(package).as_posix().encode() + b"\0")
-            digest.update(path.read_bytes() + b"\0")
+    for relative in sorted(found):
+        digest.update(relative.as_posix().encode() + b"\0")
+        digest.update(found[relative].read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 import psutil
-from jupyter_client.provisioning import KernelProvisionerFactory
-
-from churnlib.warm import provisioner
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -41,18 +38,6 @@ class StopSignals:
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         self.received = self.received or signal.Signals(number)
-
-
-@contextmanager
-def forked_where_possible() -> Iterator[None]:
-    """Within the block Jupyter starts kernels through `churnlib.warm`, unless a kernel spec names another way."""
-    factory = KernelProvisionerFactory.instance()
-    usual = factory.default_provisioner_name
-    factory.default_provisioner_name = provisioner.NAME
-    try:
-        yield
-    finally:
-        factory.default_provisioner_name = usual
 
 
 def children() -> frozenset[psutil.Process]:

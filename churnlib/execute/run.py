@@ -16,7 +16,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
 from churnlib import atomic, notebookfile
-from churnlib.execute import kernel
+from churnlib.execute import kernel, manager
 from churnlib.execute.checks import check_call
 from churnlib.execute.executed_copy import drop_banners, save_copy
 from churnlib.execute.outcome import Outcome, Verdict, cell_number, judge, screen
@@ -65,7 +65,7 @@ def run_notebook(
         )
         bar = Progress(description or notebook.stem, _code_cells(node)) if progress else None
         silent, shown = quiet_papermill(), closing(bar) if bar else nullcontext()
-        with silent, shown, kernel.forked_where_possible(), kernel.StopSignals() as signals:
+        with silent, shown, manager.forked_where_possible(), kernel.StopSignals() as signals:
             _wait(worker, signals, bar)
     drop_banners(worker.node)
     verdict = judge(worker.node, worker.raised, signals.received)
@@ -113,6 +113,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         PapermillNotebookClient(
             nb_man,
             kernel_name=kernel_name,
+            kernel_manager_class=manager.Manager,
             startup_timeout=_START_SECONDS,
             iopub_timeout=_OUTPUT_SECONDS,
             coalesce_streams=True,

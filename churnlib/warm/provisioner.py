@@ -5,6 +5,7 @@ JupyterLab and plain papermill don't ask for it. Where there is no nursery it st
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from churnlib.warm import client
 
 NAME = "churn-warm"  # the entry point in pyproject.toml
+_LOOK_SECONDS, _LOOKS = 0.002, 100
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,14 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
         self.pid = self.pgid = self.process.pid  # it leads a group of its own
         self.cwd = kwargs["cwd"]
         return self.connection_info
+
+    async def kill(self, restart: bool = False) -> None:
+        """Nothing; the kernel is dead. Jupyter's own leaves the waiting to others, who look every 0.1 s."""
+        await super().kill(restart)
+        for _ in range(_LOOKS):
+            if await self.poll() is not None:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _is_own(command: list[str]) -> bool:
