@@ -27,7 +27,7 @@ export CHURN_WHO := $(value WHO)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report diff test check format bench lock env clean
+.PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm diff test check format bench lock env clean
 .PHONY: champion history approve validate promote reject rollback archive reconcile audit
 
 ##@ The pipeline (STUDY=streamflow picks the study, FORCE=1 runs all, TIMEOUT=600 ends a longer cell)
@@ -103,6 +103,9 @@ ui: env  ## MLflow's pages on the recorded runs
 
 report: env  ## One page that links every executed notebook
 	@$(CHURN) report
+
+warm: env  ## Keep a process that has imported everything, so that commands start at once; END=1 ends it
+	@$(CHURN) warm $(if $(filter-out 0 no false,$(END)),--end)
 
 diff: env  ## What differs between two executed notebooks: make diff A=one.ipynb B=other.ipynb
 	$(if $(and $(A),$(B)),,$(error make diff needs two executed notebooks: make diff A=one.ipynb B=other.ipynb))

@@ -1,135 +1,50 @@
-"""The command line: ``python -m churnlib run --study streamflow``. Make's verbs call it."""
+"""The door of the command line: what forks kernels is started before all else, since it takes longest."""
 
 from __future__ import annotations
 
-import argparse
-import io
-import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-from churnlib import (
-    commands,
-    commands_audit,
-    commands_compare,
-    commands_lineage,
-    commands_reproduce,
-    commands_verify,
-    launch,
-    store,
-)
-from churnlib.errors import ChurnError
-from churnlib.gate.told import require_passed
-from churnlib.ledger.history import shown
-from churnlib.params import PHASES
-from churnlib.results import LineageResult, RegistryResult, read_result
+from churnlib.warm import client, resident
 
-STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+PIPELINE = ("1_data", "2_search", "3_finalize", "4_registry", "5_lineage")
+NOTEBOOKS = {  # of the verbs that run some
+    "run": PIPELINE,
+    "verify": PIPELINE,
+    "lineage": ("5_lineage",),
+    "compare": ("compare",),
+    "reproduce": ("reproduce",),
+}
+# jsonschema, which nbformat brings, would compile a grammar of international addresses, for about as long as
+# importing pandas takes, and nobody here asks for it.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The exit status of one command; errors are one screen on stderr, never a bare stack."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what is done must not fail over a letter in its report
-        sys.stdout.reconfigure(errors="backslashreplace")
-    chosen = _parser().parse_args(arguments)
-    for number, status in STOPPED.items():
-        if number != signal.SIGINT:
-            signal.signal(number, lambda *_, status=status: sys.exit(status))
-    try:
-        action: Callable[[argparse.Namespace], None] = chosen.action
-        action(chosen)
-    except ChurnError as error:
-        print(*map(shown, str(error).split("\n")), sep="\n", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return STOPPED[signal.SIGINT]
-    return 0
+def main(arguments: Sequence[str]) -> int:
+    """The exit status of one command, run in this process."""
+    with client.nursery(_notebooks(arguments)):
+        from churnlib import command_line
+
+        return command_line.main(arguments)
 
 
-def _run(chosen: argparse.Namespace) -> None:
-    from churnlib.execute import terminal_line
-    from churnlib.pipeline.runner import run_study
-    from churnlib.summary import lineage_screen, where_to_read
-
-    root = store.project_root()
-    done = run_study(
-        root,
-        chosen.study,
-        until=chosen.phase,
-        search=_asked_of_search(chosen),
-        force=chosen.force,
-        cell_timeout=chosen.cell_timeout,
-        say=terminal_line,
-    )
-    folders = {item.plan.phase: item.plan.output for item in done}
-    if "lineage" in folders:
-        lineage = read_result(folders["lineage"] / "result.json", LineageResult)
-        print(f"\n{lineage_screen(lineage)}\n")
-    print(where_to_read([item.report for item in done], root))
-    if "registry" in folders:
-        result = read_result(folders["registry"] / "result.json", RegistryResult)
-        what = f"version {result.version} of {result.model_name}"
-        require_passed(result.validation, what=what, champion=result.champion)
+def _notebooks(arguments: Sequence[str]) -> list[Path]:
+    """Those that the command is about to run, if it runs any."""
+    return [_root() / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS.get("".join(arguments[:1]), ())]
 
 
-def _asked_of_search(chosen: argparse.Namespace) -> dict[str, object]:
-    """What is to hold for this search in place of its YAML."""
-    families = chosen.families and [name.strip() for name in chosen.families.split(",")]
-    asked = {"families": families, "method": chosen.method, "trials": chosen.trials}
-    return {name: value for name, value in asked.items() if value is not None}
+def _root() -> Path:
+    """The project's folder; where there is none, this one, and the command will say what is missing."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir()), here)
 
 
-def _report(_chosen: argparse.Namespace) -> None:
-    from churnlib.pipeline.reports import write_index
-
-    print(write_index(store.project_root()))
-
-
-def _diff(chosen: argparse.Namespace) -> None:
-    from churnlib import nbdiff
-
-    print(nbdiff.diff(chosen.a, chosen.b))
-
-
-def _lab(_chosen: argparse.Namespace) -> None:
-    launch.replace_process(launch.lab_command(store.project_root()))
-
-
-def _ui(chosen: argparse.Namespace) -> None:
-    launch.replace_process(launch.ui_command(store.project_root(), chosen.port))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m churnlib", description=__doc__)
-    verbs = parser.add_subparsers(required=True, metavar="verb")
-    commands.register(verbs)
-    commands_audit.register(verbs)
-    commands_lineage.register(verbs)
-    commands_compare.register(verbs)
-    commands_reproduce.register(verbs)
-    commands_verify.register(verbs)
-    run = verbs.add_parser("run", help="run a study's phases as far as they are not up to date")
-    run.add_argument("--study", default="streamflow", help="a folder of params/")
-    run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")
-    run.add_argument("--force", action="store_true", help="run what is up to date, too")
-    run.add_argument("--cell-timeout", type=int, metavar="SECONDS", help="fail a cell that takes longer")
-    run.add_argument("--families", metavar="A,B", help="who competes in the search, in place of its YAML")
-    run.add_argument("--method", choices=["grid", "bayes"], help="how the search goes, in place of its YAML")
-    run.add_argument("--trials", type=int, help="how many a Bayesian search draws, in place of its YAML")
-    run.set_defaults(action=_run)
-    verbs.add_parser("report", help="build the index page of the reports").set_defaults(action=_report)
-    diff = verbs.add_parser("diff", help="compare two executed notebooks")
-    diff.add_argument("a", type=Path)
-    diff.add_argument("b", type=Path)
-    diff.set_defaults(action=_diff)
-    verbs.add_parser("lab", help="open JupyterLab").set_defaults(action=_lab)
-    ui = verbs.add_parser("ui", help="open MLflow's pages")
-    ui.add_argument("--port", type=int, default=5000)
-    ui.set_defaults(action=_ui)
-    return parser
+def _main(arguments: Sequence[str]) -> int:
+    """The exit status, of the project's warm process where it has one."""
+    status = resident.command(_root(), arguments) if _notebooks(arguments) else None
+    return main(arguments) if status is None else status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_main(sys.argv[1:]))

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from churnlib.compare.answer import CompareResult
-from churnlib.proof.answer import ReproduceResult
 from churnlib.results import RESULTS, Result
 
-KINDS: dict[str, type[Result]] = RESULTS | {cls.phase: cls for cls in (CompareResult, ReproduceResult)}
+
+def kind_of(phase: str) -> type[Result]:
+    """The class of a phase's or a question's result; a question's is imported when it is asked."""
+    if phase == "compare":
+        from churnlib.compare.answer import CompareResult
+
+        return CompareResult
+    if phase == "reproduce":
+        from churnlib.proof.answer import ReproduceResult
+
+        return ReproduceResult
+    return RESULTS[phase]

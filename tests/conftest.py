@@ -83,7 +83,11 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         """The environment of a command in this project: nothing of the caller's tracking."""
-        return {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "CHURN_"))}
+        return {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("MLFLOW_", "CHURN_")) or key == "CHURN_WARM"
+        }
 
     def main(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command line in this process: the same as `churnlib`, but its imports are paid once."""

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from churnlib.data.columns import value_text
 from churnlib.data.profile import wilson
@@ -56,7 +56,7 @@ def drift(a: pd.DataFrame, b: pd.DataFrame, schema_a: Schema, schema_b: Schema) 
     found = pd.DataFrame(rows, columns=["column", "kind", "missing_A", "missing_B", *Effect._fields, "word"])
     measured = found["measure"] != ""
     if measured.any():
-        found.loc[measured, "p_value"] = stats.false_discovery_control(found.loc[measured, "p_value"])
+        found.loc[measured, "p_value"] = scipy.stats.false_discovery_control(found.loc[measured, "p_value"])
         pairs = zip(found.loc[measured, "effect"], found.loc[measured, "p_value"], strict=True)
         found.loc[measured, "word"] = [_word(effect, p_value) for effect, p_value in pairs]
     return found.sort_values("effect", ascending=False, kind="stable", ignore_index=True)
@@ -116,7 +116,7 @@ def _of_numbers(a: pd.Series[Any], b: pd.Series[Any]) -> Effect:
     first, second = (x.to_numpy(dtype=np.float64, na_value=np.nan) for x in (a, b))
     distance = _largest_gap(first, second)
     size = round(len(a) * len(b) / (len(a) + len(b)))
-    p_value = float(stats.kstwo.sf(distance, size)) if distance else 1.0
+    p_value = float(scipy.stats.kstwo.sf(distance, size)) if distance else 1.0
     return Effect("KS", distance, _shift(first[~np.isnan(first)], second[~np.isnan(second)]), p_value)
 
 
@@ -153,7 +153,7 @@ def _of_levels(a: pd.Series[Any], b: pd.Series[Any]) -> Effect:
     table = table[table.sum(axis=1) > 0]
     shares = table / table.sum(axis=0)
     distance = float(np.abs(shares[:, 0] - shares[:, 1]).sum() / 2)
-    p_value = float(stats.chi2_contingency(table, correction=False).pvalue) if len(table) > 1 else 1.0
+    p_value = float(scipy.stats.chi2_contingency(table, correction=False).pvalue) if len(table) > 1 else 1.0
     return Effect("TV", distance, math.nan, p_value)
 
 

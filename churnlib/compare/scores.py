@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from churnlib.compare.bootstrap import Scored, metric_differences
 from churnlib.errors import IntegrityError
@@ -190,7 +190,7 @@ def _differences(
 
 def _decisions(a: Predictions, b: Predictions) -> Decisions:
     by_a, by_b = a.probabilities >= a.threshold, b.probabilities >= b.threshold
-    ranks = [stats.rankdata(side.probabilities) for side in (a, b)]
+    ranks = [scipy.stats.rankdata(side.probabilities) for side in (a, b)]
     constant = any(np.ptp(side) == 0 for side in ranks)
     return Decisions(
         rows=len(by_a),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from scipy import stats
+import scipy
 
 from churnlib.figures.champions import Reigned
 from churnlib.ledger.history import Reign
@@ -60,7 +60,9 @@ def hanley_mcneil(auc: float, positives: int, negatives: int, *, level: float = 
         return Interval(auc, 0.0, 1.0)
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     spread = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
-    half = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(max(spread, 0.0) / (positives * negatives))
+    half = float(scipy.stats.norm.ppf((1 + level) / 2)) * math.sqrt(
+        max(spread, 0.0) / (positives * negatives)
+    )
     return Interval(auc, max(auc - half, 0.0), min(auc + half, 1.0))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from types import FrameType, TracebackType
 
 import psutil
+
+from churnlib.warm import client
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -47,9 +49,22 @@ def children() -> frozenset[psutil.Process]:
 
 def kill_kernels(spared: Collection[psutil.Process]) -> None:
     """Nothing; kernels below this process, and all that they started, are killed, except those spared."""
+    for process in [*_started(spared), *_forked()]:
+        with suppress(psutil.NoSuchProcess):
+            for victim in [*process.children(recursive=True), process]:
+                with suppress(psutil.NoSuchProcess):
+                    victim.kill()
+
+
+def _started(spared: Collection[psutil.Process]) -> Iterator[psutil.Process]:
     for process in children() - frozenset(spared):
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             if any("ipykernel_launcher" in part for part in process.cmdline()):
-                for victim in [*process.children(recursive=True), process]:
-                    with suppress(psutil.NoSuchProcess):
-                        victim.kill()
+                yield process
+
+
+def _forked() -> Iterator[psutil.Process]:
+    line = client.current()
+    for pid in line.living() if line else ():
+        with suppress(psutil.NoSuchProcess):
+            yield psutil.Process(pid)

@@ -1,35 +1,37 @@
-"""How papermill's kernels are started here: forked where that is possible, and used as soon as they answer."""
+"""How papermill's kernels are started here: forked where that is possible, used as soon as they answer."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import EntryPoint
 from queue import Empty
 
-from jupyter_client.asynchronous import AsyncKernelClient
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning import KernelProvisionerFactory
 import zmq
 import zmq.asyncio
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from traitlets import default
 
-from churnlib.warm import provisioner
-
+NAME = "churn-warm"
+PROVISIONER = (
+    "churnlib.warm.provisioner:WarmProvisioner"  # no installed entry point: nobody else is to find it
+)
 _ANSWER_SECONDS = 1.0  # then the question is asked again
 _NEWS_SECONDS = 0.2
 _CONNECT_MILLISECONDS = 10
 
 
-class _Client(AsyncKernelClient):  # type: ignore[misc]
+class _Client(AsyncKernelClient):
     """A client that is ready when its kernel has answered and its news are heard.
 
     Jupyter's own then waits until there has been no news for 0.2 s; nbclient passes such news over anyway.
     """
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
-        """Nothing; raises RuntimeError where the kernel has died or has not answered for `timeout` seconds."""
+        """Nothing; RuntimeError where the kernel has died or has not answered for `timeout` seconds."""
         deadline = time.monotonic() + (timeout or float("inf"))
         while not await self._answers():
             if not await self.is_alive():
@@ -42,13 +44,13 @@ class _Client(AsyncKernelClient):  # type: ignore[misc]
         try:
             reply = await self.get_shell_msg(timeout=_ANSWER_SECONDS)
             await self.get_iopub_msg(timeout=_NEWS_SECONDS)
-        except (Empty, asyncio.TimeoutError):
+        except (TimeoutError, Empty):
             return False
         return bool(reply["msg_type"] == "kernel_info_reply")
 
 
-class Manager(AsyncKernelManager):  # type: ignore[misc]
-    """A kernel manager with that client, which tries to connect more often: a kernel is there within 0.2 s."""
+class Manager(AsyncKernelManager):
+    """A kernel manager with that client, which tries to connect often: a kernel is there within 0.2 s."""
 
     @default("client_factory")
     def _quick_client(self) -> type[_Client]:
@@ -64,10 +66,11 @@ class Manager(AsyncKernelManager):  # type: ignore[misc]
 
 @contextmanager
 def forked_where_possible() -> Iterator[None]:
-    """Within the block Jupyter starts kernels through `churnlib.warm`, unless a kernel spec names another way."""
+    """Within the block Jupyter starts kernels through `churnlib.warm`, unless a spec names another way."""
     factory = KernelProvisionerFactory.instance()
+    factory.provisioners[NAME] = EntryPoint(NAME, PROVISIONER, factory.GROUP_NAME)
     usual = factory.default_provisioner_name
-    factory.default_provisioner_name = provisioner.NAME
+    factory.default_provisioner_name = NAME
     try:
         yield
     finally:

@@ -26,17 +26,26 @@ class Manifest(BaseModel):
     run_id: str
     seconds: float
     files: dict[str, str]  # file name -> SHA-256
+    report: str = ""  # the name of the page that is rendered from the notebook; among the files once it is
     origin: dict[str, str] = {}  # code and machine, by the names of their tags
 
 
 def write_manifest(plan: Plan, staging: Path, run_id: str, seconds: float) -> Manifest:
     """The description of what lies in `staging`, ready to be published, written down there."""
-    names = (RESULT, plan.params.notebook, plan.report)
+    names = (RESULT, plan.params.notebook)
     files = {name: sha256((staging / name).read_bytes()) for name in names}
     origin = collect(plan.root, plan.notebook).tags()
-    manifest = Manifest(key=plan.key, run_id=run_id, seconds=seconds, files=files, origin=origin)
-    write_text(staging / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
+    manifest = Manifest(
+        key=plan.key, run_id=run_id, seconds=seconds, files=files, report=plan.report, origin=origin
+    )
+    _write(staging, manifest)
     return manifest
+
+
+def add_file(folder: Path, manifest: Manifest, name: str) -> None:
+    """Nothing; the manifest of what is published in `folder` has a further file, which lies there."""
+    files = {**manifest.files, name: sha256((folder / name).read_bytes())}
+    _write(folder, manifest.model_copy(update={"files": files}))
 
 
 def read_manifest(*folders: Path) -> Manifest | None:
@@ -69,6 +78,10 @@ def keep_failed(staging: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     staging.replace(target)
     return target
+
+
+def _write(folder: Path, manifest: Manifest) -> None:
+    write_text(folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
 
 
 def _read(name: str, folders: tuple[Path, ...]) -> bytes:

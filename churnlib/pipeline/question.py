@@ -8,6 +8,7 @@ from pathlib import Path
 from churnlib.params import PHASES
 from churnlib.pipeline.leftovers import clear_up_question
 from churnlib.pipeline.plan import plan_of, read_params
+from churnlib.pipeline.rendering import reports
 from churnlib.pipeline.runner import Done, Say, run_phase
 from churnlib.pipeline.turn import turn
 from churnlib.tracking.session import open_session
@@ -37,4 +38,8 @@ def ask(
     with turn(root, study, "" if question in PHASES else question):
         session = open_session(root)
         clear_up_question(session, root / usual.output_dir)
-        return run_phase(session, plan_of(root, params), cell_timeout=cell_timeout, say=say)
+        with reports(session) as rendering:
+            rendering.catch_up(root, [params])
+            return run_phase(
+                session, plan_of(root, params), rendering=rendering, cell_timeout=cell_timeout, say=say
+            )

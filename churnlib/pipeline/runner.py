@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from churnlib import execute
-from churnlib.answers import KINDS
-from churnlib.atomic import write_text
+from churnlib.answers import kind_of
 from churnlib.errors import ChurnError, IntegrityError
-from churnlib.html import to_html
-from churnlib.params import PHASES, LineageParams, SearchParams
+from churnlib.params import PHASES, LineageParams, RegistryParams, SearchParams
 from churnlib.phaseparams import PhaseParams
 from churnlib.pipeline.leftovers import clear_up
 from churnlib.pipeline.plan import ALWAYS_RUN, Plan, make_plan, read_params
 from churnlib.pipeline.publish import RESULT, STAGING, keep_failed, publish, read_manifest, write_manifest
+from churnlib.pipeline.rendering import Reports, render, reports
 from churnlib.pipeline.turn import turn
 from churnlib.results import RegistryResult, read_result
 from churnlib.store import STAGING_VARIABLE
@@ -76,23 +75,38 @@ def run_study(
     asked = {SearchParams.phase: search}
     checked = [_check_early(root, study, phase, asked.get(phase, {})) for phase in wanted]
     done: list[Done] = []
-    with turn(root, study):
-        session = open_session(root)
+    with turn(root, study), reports(session := open_session(root)) as rendering:
         clear_up(session, study, checked)
+        rendering.catch_up(root, checked)
         for phase in wanted:
+            if phase == RegistryParams.phase:
+                rendering.wait()  # it hashes all that stands behind the candidate, reports included
             if phase == LineageParams.phase and _nobody_is_champion(done):
                 say(f"{phase:<9} nobody is champion: nothing to trace")
                 break
             plan = make_plan(root, study, phase, asked.get(phase, {}))
             forced = force and (until is None or phase == until)
-            done.append(_bring_up_to_date(session, plan, forced=forced, cell_timeout=cell_timeout, say=say))
+            done.append(
+                _bring_up_to_date(
+                    session, plan, rendering=rendering, forced=forced, cell_timeout=cell_timeout, say=say
+                )
+            )
     return done
 
 
 def run_phase(
-    session: Session, plan: Plan, *, forced: bool = False, cell_timeout: int | None, say: Say
+    session: Session,
+    plan: Plan,
+    *,
+    rendering: Reports,
+    forced: bool = False,
+    cell_timeout: int | None,
+    say: Say,
 ) -> Done:
-    """Execute the phase's notebook as a new run and publish its result, or raise PhaseFailed."""
+    """Execute the phase's notebook as a new run and publish its result, or raise PhaseFailed.
+
+    Its report is begun then; that of a failed one lies beside it already.
+    """
     recorder = begin(plan.params, root=plan.root)
     staging = plan.output / f"{STAGING}{recorder.run_id}"
     executed = staging / plan.params.notebook
@@ -111,14 +125,16 @@ def run_phase(
             cell_timeout=cell_timeout,
         )
         failure = _failure_of(outcome)
-        write_text(staging / plan.report, to_html(executed, title=f"{plan.params.study}: {plan.phase}"))
-        attach(session.client, recorder.run_id, [executed, staging / plan.report])
+        attach(session.client, recorder.run_id, [executed])
         if failure is None:
             _require_own_result(plan, staging, recorder.run_id)
             manifest = write_manifest(plan, staging, recorder.run_id, outcome.seconds)
             close_family(session.client, recorder.run_id, "FINISHED")
             publish(staging, manifest)
+            rendering.make(plan.params, plan.output)
             return Done(plan, ran=True)
+        render(plan.params, executed, staging / plan.report)
+        attach(session.client, recorder.run_id, [staging / plan.report])
     except Exception as fault:
         failure = ("FAILED", f"{type(fault).__name__}: {fault}")
         raise
@@ -160,13 +176,13 @@ def _check_early(root: Path, study: str, phase: str, asked: Mapping[str, object]
 
 
 def _bring_up_to_date(
-    session: Session, plan: Plan, *, forced: bool, cell_timeout: int | None, say: Say
+    session: Session, plan: Plan, *, rendering: Reports, forced: bool, cell_timeout: int | None, say: Say
 ) -> Done:
     if not forced and is_fresh(session, plan):
         say(f"{plan.phase:<9} unchanged since it last ran: skipped")
         return Done(plan, ran=False)
     say(f"{plan.phase:<9} {plan.params.notebook}")
-    return run_phase(session, plan, forced=forced, cell_timeout=cell_timeout, say=say)
+    return run_phase(session, plan, rendering=rendering, forced=forced, cell_timeout=cell_timeout, say=say)
 
 
 def _environment(plan: Plan, run_id: str, staging: Path, *, forced: bool) -> dict[str, str]:
@@ -188,7 +204,7 @@ def _failure_of(outcome: execute.Outcome) -> tuple[str, str] | None:
 
 
 def _require_own_result(plan: Plan, staging: Path, run_id: str) -> None:
-    result = read_result(staging / RESULT, KINDS[plan.phase])
+    result = read_result(staging / RESULT, kind_of(plan.phase))
     if result.run_id != run_id:
         raise IntegrityError(
             "E416", f"{plan.params.notebook} recorded run {result.run_id}, expected its own run {run_id}"

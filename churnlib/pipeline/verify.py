@@ -14,6 +14,7 @@ from churnlib.html.verification import verification_html
 from churnlib.pipeline.plan import plan_of, read_params
 from churnlib.pipeline.publish import RESULT
 from churnlib.pipeline.published import PublishedPhase, published_phases, results_of
+from churnlib.pipeline.rendering import reports
 from churnlib.pipeline.runner import run_phase
 from churnlib.pipeline.scratch import scratch_project
 from churnlib.pipeline.turn import turn
@@ -151,7 +152,9 @@ def _execute(session: Any, phase: PublishedPhase) -> str:
     """
     try:
         params = phase.kind.check(phase.result.parameters, where=f"the published {phase.notebook}")
-        run_phase(session, plan_of(session.root, params), cell_timeout=None, say=lambda _: None)
+        with reports(session) as rendering:
+            plan = plan_of(session.root, params)
+            run_phase(session, plan, rendering=rendering, cell_timeout=None, say=lambda _: None)
     except InfrastructureError:
         raise
     except ChurnError as error:

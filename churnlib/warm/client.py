@@ -1,18 +1,21 @@
-"""The runner's side: one nursery for all notebooks of a command, asked for a kernel at a time."""
+"""The side of a command: one nursery for all its notebooks, asked for one kernel after the other."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from churnlib.warm import wire
+from churnlib.warm.newborn import KERNEL
 
 WARM_VARIABLE = "CHURN_WARM"  # 0: every kernel imports for itself
 MODULE = "churnlib.warm.nursery"
@@ -36,6 +39,7 @@ class Forked:
         self.pid = pid
         self.returncode: int | None = None
         self._descriptor = os.pidfd_open(pid)
+        self._guard = threading.Lock()  # who waits for it and who kills it are two threads
 
     def poll(self) -> int | None:
         """None while it lives."""
@@ -62,73 +66,76 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def _ended(self, seconds: float | None) -> int | None:
-        if self.returncode is None and select.select([self._descriptor], [], [], seconds)[0]:
-            self.returncode = 1
-            os.close(self._descriptor)
-        return self.returncode
+        with self._guard:
+            if self.returncode is None and select.select([self._descriptor], [], [], seconds)[0]:
+                self.returncode = 1
+                os.close(self._descriptor)
+            return self.returncode
 
 
-class Nursery:
-    """The nursery of this command: started at once, ready when it has imported, ended with the command."""
+class Line:
+    """A line to a nursery, which is asked over it; what it forks ends when the line is closed."""
 
-    def __init__(self, notebooks: Sequence[Path]) -> None:
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self._kernels: list[Forked] = []
         self._library = ""  # the hash of the sources that it imported; known when it is ready
-        self._line, other = socket.socketpair()
-        with other:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", MODULE, str(other.fileno()), *map(str, notebooks)],
-                pass_fds=[other.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the runner, which ends its kernels itself
-            )
-        self._answers = self._line.makefile("r", encoding="utf-8")
 
-    def fork(self, arguments: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Forked:
-        """A new kernel; waits for the nursery to be ready. Raises NotWarm with the reason why there is none."""
-        from churnlib.provenance import library_hash  # not while the nursery waits to be started
+    def kernel(self, arguments: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Forked:
+        """A new kernel; waits until the nursery is ready. Raises NotWarm with the reason if there is none."""
+        from churnlib.provenance import library_hash  # after the nursery was started, which takes longer
 
         try:
             if not self._library:
-                self._require_ready()
+                self._library = str(self._heard("library", READY_SECONDS))
             if library_hash() != self._library:
-                raise NotWarm("churnlib was changed since this command began")
-            request = {"argv": list(arguments), "cwd": cwd, "env": dict(environment)}
-            self._line.sendall(json.dumps(request).encode() + b"\n")
-            return Forked(int(self._answer(ANSWER_SECONDS)["pid"]))
-        except (OSError, KeyError, ValueError) as error:
-            raise NotWarm(f"the process that forks them is gone ({error or type(error).__name__})") from None
+                raise NotWarm("churnlib was changed since its sources were imported")
+            made = Forked(self._asked(asking(KERNEL, arguments, cwd, environment)))
+        except (OSError, EOFError, ValueError) as error:
+            raise NotWarm(f"the process that forks kernels is gone ({type(error).__name__})") from None
+        self._kernels = [*(kernel for kernel in self._kernels if kernel.poll() is None), made]
+        return made
+
+    def living(self) -> list[int]:
+        """The pids of its kernels that have not ended."""
+        return [kernel.pid for kernel in self._kernels if kernel.poll() is None]
 
     def close(self) -> None:
-        """Nothing; the nursery has ended, and with it the kernels that it still had."""
-        self._answers.close()
+        """Hang up."""
         self._line.close()
-        try:
-            self._process.wait(ANSWER_SECONDS / 4)
-        except subprocess.TimeoutExpired:  # it imports still
-            self._process.kill()
-            self._process.wait()
 
-    def _require_ready(self) -> None:
-        answer = self._answer(READY_SECONDS)
-        if "refused" in answer:
-            raise NotWarm(str(answer["refused"]))
-        self._library = str(answer["library"])
+    def _asked(self, request: dict[str, Any]) -> int:
+        with Path(os.devnull).open() as nothing:
+            wire.send(self._line, request, [nothing.fileno(), 1, 2])
+        return int(self._heard("pid", ANSWER_SECONDS))
 
-    def _answer(self, seconds: float) -> dict[str, Any]:
+    def _heard(self, wanted: str, seconds: float) -> Any:
+        """What the next message that has `wanted` says of it; those about ends of kernels are passed over."""
         self._line.settimeout(seconds)
-        found: dict[str, Any] = json.loads(self._answers.readline())
-        return found
+        while True:
+            message, _ = wire.receive(self._line)
+            if message.get("refused"):
+                raise NotWarm(str(message["refused"]))
+            if wanted in message:
+                return message[wanted]
 
 
-_current: Nursery | None = None
+def asking(what: str, arguments: Sequence[str], cwd: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The request for a kernel or a command, in this folder, with this environment and no other."""
+    os.umask(umask := os.umask(0o077))
+    return {"what": what, "argv": list(arguments), "cwd": cwd, "env": dict(environment), "umask": umask}
 
 
-def current() -> Nursery | None:
-    """The nursery of this command, if it has one."""
-    return _current
+_current: Line | None = None
+_owner = 0
 
 
-def wanted() -> str:
+def current() -> Line | None:
+    """The line to the nursery of this command, if it has one; who is forked does not inherit it."""
+    return _current if _owner == os.getpid() else None
+
+
+def unwanted() -> str:
     """Why kernels are not forked here, or nothing."""
     if os.environ.get(WARM_VARIABLE, "").lower() in ("0", "no", "false"):
         return f"{WARM_VARIABLE} says so"
@@ -136,15 +143,35 @@ def wanted() -> str:
 
 
 @contextlib.contextmanager
-def nursery(notebooks: Sequence[Path]) -> Iterator[None]:
-    """Within the block kernels of these notebooks are forked from one process, where that is possible."""
-    global _current
-    if _current is not None or wanted():
-        yield
-        return
-    _current = Nursery(notebooks)
+def over(line: socket.socket) -> Iterator[None]:
+    """Within the block kernels are forked by the nursery at the other end of the line."""
+    global _current, _owner
+    before = _current, _owner
+    _current, _owner = Line(line), os.getpid()
     try:
         yield
     finally:
-        made, _current = _current, None
-        made.close()
+        _current.close()
+        _current, _owner = before
+
+
+@contextlib.contextmanager
+def nursery(notebooks: Sequence[Path]) -> Iterator[None]:
+    """Within the block kernels of these notebooks are forked from one process, where that is possible."""
+    if not notebooks or current() is not None or unwanted():
+        yield
+        return
+    own, theirs = wire.pair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", MODULE, str(theirs.fileno()), *map(str, notebooks)],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the runner, which ends its kernels itself
+        )
+    try:
+        with over(own):
+            yield
+    finally:
+        process.kill()  # nothing that it forked is left, and what it still imports nobody waits for
+        process.wait()

@@ -1,133 +1,183 @@
-"""The process that imports once and forks a kernel whenever it is asked; it runs nothing itself.
+"""The process that imports once and forks whoever is asked for; it runs nothing itself.
 
-Started as ``python -m churnlib.warm.nursery FD NOTEBOOK…`` by `churnlib.warm.client`. It imports what the
-notebooks import and says, over the socket FD, whether it may fork: a process must not where another thread
-may hold a lock. Then every request, one line of JSON, is answered by the pid of a new kernel. It ends when
-the other end of the socket is closed; its kernels see that their parent has gone and end, too.
+``python -m churnlib.warm.nursery FD NOTEBOOK…`` serves the one command that started it, over the socket FD,
+and ends when that is closed. It imports what the notebooks import, says that it is ready, and imports
+what phases import later while nobody asks. A request for a kernel is answered by the pid of a fork.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
-import json
 import os
+import selectors
 import signal
 import socket
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from churnlib.provenance import library_hash
-from churnlib.warm.imports import LAZY, statements
+from churnlib.warm import newborn, wire
+from churnlib.warm.imports import EARLY, LATE, run, statements
 
-ARROW = "jemalloc_bg_thd"
+END = "end"  # asks for no process, but for the end of this one
+ARROW = "jemalloc_bg_thd"  # the thread of Arrow's allocator, which puts itself right around a fork
 INLINE = "module://matplotlib_inline.backend_inline"  # what ipykernel sets before a notebook can import
 
 
-def main(descriptor: int, notebooks: Sequence[Path]) -> None:
-    """Import, say whether forking is safe, and fork until the socket is closed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the kernels
-    with socket.socket(fileno=descriptor) as line:
-        library = library_hash()  # before anything of it is imported: what changes later is noticed
-        _import(notebooks)
-        if refusal := _unsafe():
-            _send(line, {"refused": refusal})
+class Nursery:
+    """Serves one line after another, imports while nobody asks, and forgets no child."""
+
+    def __init__(self, notebooks: Sequence[Path], about: Mapping[str, Any]) -> None:
+        """`about` is told to everybody, beside the state of the library that is about to be imported."""
+        self.ended = False  # somebody asked for that
+        self._about = {**about, "library": library_hash()}
+        self._first, *others = [list(statements(notebook)) for notebook in notebooks] or [[]]
+        self._later = deque([*(one for listed in others for one in listed), *LATE])
+        self._selector = selectors.DefaultSelector()
+        self._children: dict[socket.socket, dict[int, int]] = {}  # line -> pid -> its descriptor
+
+    @property
+    def connected(self) -> bool:
+        """Whether anybody is on the line."""
+        return bool(self._children)
+
+    @property
+    def serving(self) -> bool:
+        """Whether anything that it forked lives."""
+        return any(self._children.values())
+
+    def warm_up(self, further: Iterable[str] = ()) -> None:
+        """Import what comes first and, at once, what is needed `further`; the rest while nobody asks."""
+        gc.disable()  # nothing that is imported goes away
+        os.environ.setdefault("MPLBACKEND", INLINE)
+        run([*EARLY, *self._first, *further])
+
+    def step(self, seconds: float | None) -> bool:
+        """Whether anything happened within so many seconds; where nothing did, one more thing is imported."""
+        ready = self._selector.select(0 if self._later else seconds)
+        if ready:
+            ready[0][0].data()  # one at a time: it may end what the others tell of
+        elif self._later:
+            run([self._later.popleft()])
+        return bool(ready)
+
+    def watch(self, descriptor: socket.socket | int, act: Callable[[], None]) -> None:
+        """Act whenever the descriptor has news."""
+        self._selector.register(descriptor, selectors.EVENT_READ, act)
+
+    def listen_to(self, line: socket.socket) -> None:
+        """Greet whoever is at the other end, and answer from now on."""
+        self._children[line] = {}
+        self.watch(line, lambda: self._answer(line))
+        with contextlib.suppress(OSError):
+            wire.send(line, {**self._about, "refused": unsafe()})
+
+    def _answer(self, line: socket.socket) -> None:
+        try:
+            request, descriptors = wire.receive(line)
+        except (EOFError, OSError):
+            self._hang_up(line)
             return
-        gc.collect()
-        gc.freeze()  # else the first collection in a kernel would copy what it could share
-        _send(line, {"library": library})
-        for request in _requests(line):
-            _send(line, {"pid": _fork(line, request)})
+        if request["what"] == END:
+            self.ended = True
+            return
+        try:
+            wire.send(line, self._fork(line, request, descriptors))
+        except OSError:
+            self._hang_up(line)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _fork(
+        self, line: socket.socket, request: dict[str, Any], descriptors: Sequence[int]
+    ) -> dict[str, Any]:
+        if refusal := unsafe():
+            return {"refused": refusal}
+        own, theirs = wire.pair() if request["what"] == newborn.COMMAND else (None, None)
+        gc.freeze()  # else the first collection in a child would copy what it could share
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python counts idle threads, too
+            pid = os.fork()
+        if pid == 0:
+            self._forget(own)
+            newborn.live(request, descriptors, theirs)
+        if own and theirs:
+            theirs.close()
+            self.listen_to(own)
+        self._watch_child(line, pid)
+        return {"pid": pid}
+
+    def _watch_child(self, line: socket.socket, pid: int) -> None:
+        descriptor = os.pidfd_open(pid)
+        self._children[line][pid] = descriptor
+        self.watch(descriptor, lambda: self._bury(line, pid))
+
+    def _bury(self, line: socket.socket, pid: int) -> None:
+        _, status = os.waitpid(pid, 0)
+        descriptor = self._children.get(line, {}).pop(pid, None)
+        if descriptor is not None:
+            self._selector.unregister(descriptor)
+            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            wire.send(line, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+
+    def _hang_up(self, line: socket.socket) -> None:
+        """Whoever asked is gone: those it asked for go, too."""
+        self._selector.unregister(line)
+        line.close()
+        for pid, descriptor in self._children.pop(line).items():
+            self._selector.unregister(descriptor)
+            for kill in (os.killpg, os.kill):  # it may not have a group of its own yet
+                with contextlib.suppress(ProcessLookupError):
+                    kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(descriptor)
+
+    def _forget(self, own: socket.socket | None) -> None:
+        """In a child: nothing that is watched is its own."""
+        watched = [key.fileobj for key in self._selector.get_map().values()]
+        self._selector.close()
+        for item in [*watched, *([own] if own else [])]:
+            if isinstance(item, socket.socket):
+                item.close()
+            elif isinstance(item, int):
+                os.close(item)
 
 
-def _import(notebooks: Sequence[Path]) -> None:
-    """Import as the notebooks do; whatever cannot be imported here is the notebook's to report."""
-    os.environ.setdefault("MPLBACKEND", INLINE)
-    for name in LAZY:
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
-    for notebook in notebooks:
-        for statement in statements(notebook):
-            with contextlib.suppress(Exception):
-                exec(statement, {})
-
-
-def _unsafe() -> str:
+def unsafe() -> str:
     """Why a fork could hang or crash, or nothing: a thread that runs here would be missing in the child.
 
-    Those of BLAS and of Arrow's allocator may be there: both libraries put themselves right around a fork.
+    Idle threads of BLAS and of Arrow's allocator may be there: both put themselves right around a fork.
     """
     if threading.active_count() > 1:
-        names = ", ".join(thread.name for thread in threading.enumerate())
-        return f"importing started threads of Python ({names})"
+        listed = ", ".join(thread.name for thread in threading.enumerate())
+        return f"importing started threads of Python ({listed})"
     from threadpoolctl import threadpool_info
 
-    tasks = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
     idle = sum(pool["num_threads"] - 1 for pool in threadpool_info() if pool["internal_api"] == "openblas")
-    others = len(tasks) - 1 - tasks.count(ARROW) - idle
+    names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+    others = len(names) - 1 - names.count(ARROW) - idle
     return f"importing started {others} threads that are not known to survive a fork" if others > 0 else ""
 
 
-def _requests(line: socket.socket) -> Iterator[dict[str, Any]]:
-    with line.makefile("r", encoding="utf-8") as stream:
-        for text in stream:
-            yield json.loads(text)
-
-
-def _send(line: socket.socket, message: dict[str, Any]) -> None:
-    with contextlib.suppress(BrokenPipeError):  # nobody listens any more: the loop ends at the next request
-        line.sendall(json.dumps(message).encode() + b"\n")
-
-
-def _fork(line: socket.socket, request: dict[str, Any]) -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python counts BLAS's threads, too
-        pid = os.fork()
-    if pid == 0:
-        _become_kernel(line, request)
-    return pid
-
-
-def _become_kernel(line: socket.socket, request: dict[str, Any]) -> NoReturn:
-    """A kernel as ``python -m ipykernel_launcher`` gives it; it never returns to the nursery's loop."""
-    status = 1
-    try:
-        os.setsid()  # before anybody can know the pid: signals to its group must not reach the nursery
-        line.close()
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.environ.clear()
-        os.environ.update({**request["env"], "JPY_PARENT_PID": str(os.getppid())})
-        os.chdir(request["cwd"])
-        sys.argv = request["argv"]
-        _reseed()
-        from ipykernel.kernelapp import IPKernelApp
-
-        IPKernelApp.launch_instance(argv=sys.argv[1:])
-        status = 0
-    finally:
-        for stream in (sys.__stdout__, sys.__stderr__):
-            with contextlib.suppress(Exception):
-                stream.flush()  # type: ignore[union-attr]
-        os._exit(status)
-
-
-def _reseed() -> None:
-    """Forks share the state of random numbers; a fresh process has its own."""
-    import random
-
-    random.seed()
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed()
+def main() -> None:
+    """Serve the command that started this process."""
+    if sys.path[0] in ("", str(Path.cwd())):
+        del sys.path[0]  # as ipykernel_launcher does; IPython adds it again
+    with socket.socket(fileno=int(sys.argv[1])) as line:
+        nursery = Nursery([Path(name) for name in sys.argv[2:]], {})
+        nursery.warm_up()
+        nursery.listen_to(line)
+        while nursery.connected:
+            nursery.step(None)
 
 
 if __name__ == "__main__":
-    if sys.path[0] in ("", str(Path.cwd())):
-        del sys.path[0]  # as ipykernel_launcher does; IPython adds it again
-    main(int(sys.argv[1]), [Path(name) for name in sys.argv[2:]])
+    main()

@@ -1,6 +1,6 @@
-"""Jupyter's way to a forked kernel: a kernel provisioner, which `churnlib.execute` asks for by name.
+"""Jupyter's way to a forked kernel: a kernel provisioner, which `churnlib.execute` puts in the usual one's place.
 
-JupyterLab and plain papermill don't ask for it. Where there is no nursery it starts a kernel as usual.
+JupyterLab and plain papermill don't know it. Where there is no nursery it starts a kernel as usual.
 """
 
 from __future__ import annotations
@@ -9,33 +9,36 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_client.connect import KernelConnectionInfo
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from churnlib.warm import client
 
-NAME = "churn-warm"  # the entry point in pyproject.toml
+if TYPE_CHECKING:
+    import subprocess
+
 _LOOK_SECONDS, _LOOKS = 0.002, 100
 
 logger = logging.getLogger(__name__)
 
 
-class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
+class WarmProvisioner(LocalProvisioner):
     """A local kernel, forked from the command's nursery where it has one."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """How to connect to the kernel, which is starting."""
-        nursery = client.current()
-        if nursery is None or not _is_own(cmd):
+        line = client.current()
+        if line is None or not _is_own(cmd):
             return await super().launch_kernel(cmd, **kwargs)
         try:
-            self.process = nursery.fork(cmd[2:], cwd=str(kwargs["cwd"]), environment=kwargs["env"])
+            kernel = line.kernel(cmd[2:], cwd=str(kwargs["cwd"]), environment=kwargs["env"])
         except client.NotWarm as reason:
             logger.warning("this kernel imports for itself: %s", reason)
             return await super().launch_kernel(cmd, **kwargs)
-        self.pid = self.pgid = self.process.pid  # it leads a group of its own
+        self.process = cast("subprocess.Popen[Any]", kernel)  # it has all that is used of one
+        self.pid = self.pgid = kernel.pid  # it leads a group of its own
         self.cwd = kwargs["cwd"]
         return self.connection_info
 

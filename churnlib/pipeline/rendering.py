@@ -1,0 +1,66 @@
+"""Reports of finished phases, rendered and attached to their runs while the next phase runs.
+
+A report follows from the executed notebook alone, so a phase is published without it. Its hash is added to
+the manifest once it lies there and is attached: a manifest without it says that a report is still to be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from churnlib.atomic import write_text
+from churnlib.phaseparams import PhaseParams
+from churnlib.pipeline.publish import Manifest, add_file, read_manifest
+from churnlib.tracking.phase import attach
+from churnlib.tracking.session import Session
+
+
+class Reports:
+    """Renders one report after the other, beside the caller."""
+
+    def __init__(self, session: Session, pool: ThreadPoolExecutor) -> None:
+        self._session = session
+        self._pool = pool
+        self._waiting: list[Future[None]] = []
+
+    def make(self, params: PhaseParams, folder: Path) -> None:
+        """Begin the report of what is published in `folder`, if there is one to be made."""
+        manifest = read_manifest(folder)
+        if manifest is not None and manifest.report and manifest.report not in manifest.files:
+            self._waiting.append(self._pool.submit(self._finish, params, folder, manifest))
+
+    def catch_up(self, root: Path, phases: Iterable[PhaseParams]) -> None:
+        """Nothing; what a runner that was killed had published has its report."""
+        for params in phases:
+            self.make(params, root / params.output_dir)
+        self.wait()
+
+    def wait(self) -> None:
+        """Nothing; every report that was begun is written and attached. Raises what kept one from it."""
+        while self._waiting:
+            self._waiting.pop(0).result()
+
+    def _finish(self, params: PhaseParams, folder: Path, manifest: Manifest) -> None:
+        report = folder / manifest.report
+        render(params, folder / params.notebook, report)
+        attach(self._session.client, manifest.run_id, [report])
+        add_file(folder, manifest, manifest.report)
+
+
+@contextmanager
+def reports(session: Session) -> Iterator[Reports]:
+    """Reports, which are all there when the block is left without an error."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="report") as pool:
+        made = Reports(session, pool)
+        yield made
+        made.wait()
+
+
+def render(params: PhaseParams, executed: Path, report: Path) -> None:
+    """Nothing; `report` is the executed notebook as a page."""
+    from churnlib.html import to_html  # not before the first notebook has run
+
+    write_text(report, to_html(executed, title=f"{params.study}: {params.phase}"))

@@ -1,0 +1,155 @@
+"""A process that is kept warm between commands: it serves its own project, in its own state, and ends cleanly."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from churnlib.provenance import library_hash
+from churnlib.results import DataResult, read_result
+from churnlib.warm import resident, standby
+from tests.conftest import Project
+from tests.notebooks.test_warm_kernels import gone, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forking is not safe elsewhere")
+
+
+@pytest.fixture(scope="module")
+def served(
+    tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Path], Project]
+) -> Iterator[Project]:
+    """A quick project with a warm process; its folder's name is longer than a socket's path may be."""
+    project = new_project(tmp_path_factory.mktemp("warm") / ("a-long-name-" * 12))
+    project.edit("streamflow", "data", n_rows=2000)
+    project.git("commit", "--quiet", "--all", "--message", "Quick")
+    done = project.churnlib("warm")
+    assert done.returncode == 0, done.stderr
+    yield project
+    assert project.churnlib("warm", "--end").stdout == "ended\n"
+
+
+def standing(project: Project) -> psutil.Process:
+    """The warm process of the project."""
+    (found,) = [
+        process
+        for process in psutil.process_iter()
+        if process.ppid() != 0
+        and "churnlib.warm.standby" in " ".join(process.cmdline())
+        and process.cwd() == str(project.root)
+        and "churnlib.warm.standby" not in " ".join((process.parent() or process).cmdline())
+    ]
+    return found
+
+
+def data(project: Project) -> DataResult:
+    return read_result(project.root / "build" / "streamflow" / "data" / "result.json", DataResult)
+
+
+def test_a_command_is_run_by_the_warm_process_and_comes_out_as_without_it(served: Project) -> None:
+    done = served.churnlib("run", "--phase", "data")
+    assert done.returncode == 0, done.stderr
+    assert "build/streamflow/data/1_data.html" in done.stdout
+    warm = data(served)
+    process = served.git  # the commit is read by the command, wherever it runs
+    assert process("rev-parse", "HEAD")
+    environment = {**served.environment(), "CHURN_WARM": "0"}
+    again = subprocess.run(
+        [sys.executable, "-m", "churnlib", "run", "--phase", "data", "--force"],
+        cwd=served.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode == 0, again.stderr
+    cold = data(served)
+    assert cold.run_id != warm.run_id
+    assert (cold.fingerprint, cold.splits) == (warm.fingerprint, warm.splits)
+
+
+def test_an_error_has_its_status_and_its_text(served: Project) -> None:
+    done = served.churnlib("run", "--study", "nobody")
+    assert done.returncode == 2
+    assert "CHURN-E218" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_ends_the_command_and_leaves_the_warm_process(
+    served: Project, number: signal.Signals
+) -> None:
+    origin = standing(served)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "churnlib", "run", "--phase", "data", "--force"],
+        cwd=served.root,
+        env=served.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(
+        lambda: list(served.root.glob("build/streamflow/data/.running-*/")) and len(origin.children()) > 1
+    )
+    forked = origin.children(recursive=True)
+    command.send_signal(number)
+    status = command.wait(60)
+    assert status == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
+    wait_until(lambda: all(gone(process) for process in forked))
+    assert standing(served) == origin
+    assert served.churnlib("run", "--phase", "data", "--force").returncode == 0
+    assert not list(served.root.glob("build/streamflow/data/.running-*/"))
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"library": "of other sources"}, "churnlib was changed"),
+        ({"interpreter": "/elsewhere/python"}, "another Python's, /elsewhere/python"),
+        ({"environment": {"OMP_NUM_THREADS": "7"}}, "OMP_NUM_THREADS was otherwise"),
+    ],
+)
+def test_a_process_of_another_state_is_not_used(told: dict[str, object], why: str) -> None:
+    now = {
+        "library": library_hash(),
+        "interpreter": sys.executable,
+        "environment": standby.environment_at_import(),
+    }
+    assert resident.another(now) == ""
+    assert why in resident.another({**now, **told})
+
+
+def test_without_a_warm_process_a_command_runs_by_itself(tmp_path: Path) -> None:
+    assert resident.command(tmp_path, ["run"]) is None
+    assert resident.stop(tmp_path) is False
+
+
+def test_a_socket_that_nobody_answers_is_as_none(tmp_path: Path) -> None:
+    folder = tmp_path / standby.FOLDER
+    folder.mkdir(parents=True)
+    (folder / standby.SOCKET).touch()
+    assert resident.command(tmp_path, ["run"]) is None
+
+
+def test_the_warm_process_ends_when_its_folder_is_cleaned_away(
+    tmp_path: Path, new_project: Callable[[Path], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = new_project(tmp_path / "project")
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from churnlib.warm import standby; standby.LOOK_SECONDS = 0.1; standby.main()",
+        ],
+        cwd=project.root,
+        env=project.environment(),
+    )
+    place = project.root / standby.FOLDER / standby.SOCKET
+    (project.root / standby.FOLDER).mkdir(parents=True)
+    wait_until(place.exists, 120)
+    place.unlink()
+    assert process.wait(60) == 0
