@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(chosen: argparse.Namespace) -> None:
     from churnlib.execute import terminal_line
-    from churnlib.pipeline.runner import run_study
+    from churnlib.pipeline.study import run_study
     from churnlib.summary import lineage_screen, where_to_read
 
     root = store.project_root()

@@ -9,11 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -56,6 +57,19 @@ QUICK: dict[str, dict[str, Any]] = {
 def stoppable() -> None:
     """For a child before it starts: Ctrl-C stops it, even where whoever runs the tests ignores Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def kernels_below(process: psutil.Process) -> list[psutil.Process]:
+    """The kernels that descend from a process: those that were started, and those that its nursery forked."""
+
+    def is_nursery(candidate: psutil.Process | None) -> bool:
+        return candidate is not None and "churnlib.warm.nursery" in candidate.cmdline()
+
+    return [
+        child
+        for child in process.children(recursive=True)
+        if "ipykernel_launcher" in child.cmdline() or (is_nursery(child) and is_nursery(child.parent()))
+    ]
 
 
 @dataclass(frozen=True)
@@ -145,7 +159,16 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_project(empty_store: Path) -> Callable[[Path], Project]:
+def forked_kernels() -> Iterator[None]:
+    """One nursery for all kernels that commands in this process start, unless CHURN_WARM=0 is set."""
+    from churnlib.warm import client
+
+    with client.nursery(sorted((REPOSITORY / "notebooks").glob("*.ipynb"))):
+        yield
+
+
+@pytest.fixture(scope="session")
+def new_project(empty_store: Path, forked_kernels: None) -> Callable[[Path], Project]:
     """Makes a project in a folder: the repository's notebooks, lock and default study, committed."""
 
     def make(root: Path) -> Project:
@@ -178,5 +201,11 @@ def project(tmp_path: Path, new_project: Callable[[Path], Project]) -> Project:
 @pytest.fixture(autouse=True)
 def no_tracking_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests never write to the store that the developer's environment names."""
-    for name in ("MLFLOW_TRACKING_URI", "CHURN_RUN_ID", "CHURN_STAGING_DIR", "CHURN_ANEW"):
+    for name in (
+        "MLFLOW_TRACKING_URI",
+        "CHURN_RUN_ID",
+        "CHURN_STAGING_DIR",
+        "CHURN_ANEW",
+        "CHURN_FRESH_PROCESS",
+    ):
         monkeypatch.delenv(name, raising=False)

@@ -16,6 +16,7 @@ LATE = (
     "import mlflow.pyfunc.context, mlflow.pyfunc.loaders, mlflow.utils.search_logged_model_utils",
     "import mlflow.tracing.processor.base_mlflow, sqlalchemy.dialects.sqlite",
     "import xgboost",
+    "import sklearn.metrics, scipy.stats, matplotlib.backends.backend_agg",
     "import sklearn.linear_model",
     "import sklearn.ensemble",
     "import skops.io",
@@ -24,7 +25,7 @@ LATE = (
 # What the command line imports when it knows its verb.
 COMMANDS = (
     "import churnlib.command_line, churnlib.summary",
-    "import churnlib.pipeline.runner, churnlib.pipeline.question, churnlib.pipeline.verify",
+    "import churnlib.pipeline.study, churnlib.pipeline.question, churnlib.pipeline.verify",
     "import churnlib.html",
 )
 

@@ -1,4 +1,4 @@
-"""Jupyter's way to a forked kernel: a kernel provisioner, which `churnlib.execute` puts in the usual one's place.
+"""Jupyter's way to a forked kernel: a kernel provisioner, which `churnlib.execute` makes the usual one.
 
 JupyterLab and plain papermill don't know it. Where there is no nursery it starts a kernel as usual.
 """

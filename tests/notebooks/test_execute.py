@@ -17,7 +17,7 @@ import pytest
 
 from churnlib.errors import InfrastructureError, ParameterError
 from churnlib.execute import Outcome, describe, run_notebook
-from tests.conftest import stoppable
+from tests.conftest import kernels_below, stoppable
 
 PARAMETERS = "n_rows: int = 3  # rows to make\nname = 'quick'"
 RESULT = "from IPython.display import display\ndisplay({'application/json': {'n': n_rows}}, raw=True)"
@@ -68,9 +68,7 @@ def executed(outcome: Outcome) -> Any:
 
 
 def kernels() -> list[psutil.Process]:
-    return [
-        p for p in psutil.Process().children(recursive=True) if "ipykernel_launcher" in " ".join(p.cmdline())
-    ]
+    return kernels_below(psutil.Process())
 
 
 def alive(process: psutil.Process) -> bool:

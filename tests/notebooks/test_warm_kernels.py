@@ -1,4 +1,4 @@
-"""Kernels that are forked: each a fresh one, like one that was started, and started where forking is unsafe."""
+"""Kernels that are forked: each like one that was started, and started where forking is unsafe."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ seen |= {
     'level': logging.getLogger().level,
     'handlers': len(logging.getLogger().handlers),
     'filters': sorted(str(x[:4]) for x in warnings.filters),
-    'signals': {n: str(signal.getsignal(n)) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD)},
+    'signals': [str(signal.getsignal(getattr(signal, f'SIG{n}'))) for n in ('INT', 'TERM', 'USR1', 'CHLD')],
     'umask': umask,
     'store': mlflow.get_tracking_uri(),
     'arguments': [os.path.basename(x) for x in sys.argv[1:2]],
@@ -72,17 +72,19 @@ seen |= {
     'figure': pandas.Series([1.0, 2.0]).to_string(),
 }
 """
-DRAWS = "import random, numpy, uuid\nseen = {'draws': [random.random(), numpy.random.random(), str(uuid.uuid4())]}"
+DRAWS = """
+import random, uuid, numpy
+seen = {'draws': [random.random(), numpy.random.random(), str(uuid.uuid4())]}
+"""
 
 
-def seen_by(folder: Path, name: str, *cells: str) -> dict[str, Any]:
+def seen_by(folder: Path, name: str, *cells: str) -> Any:
     """What a notebook of these cells shows as `seen`."""
     path = notebook(folder, name, *cells, result=SHOW)
     outcome = executed(folder, path)
     assert outcome.status == "finished", outcome.error_message
     node = json.loads(outcome.executed.read_text("utf-8"))
-    shown: dict[str, Any] = node["cells"][-2]["outputs"][0]["data"]["application/json"]
-    return shown
+    return node["cells"][-2]["outputs"][0]["data"]["application/json"]
 
 
 def executed(folder: Path, path: Path) -> Outcome:
@@ -223,7 +225,7 @@ with client.nursery([here / "slow.ipynb"]):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_neither_kernel_nor_nursery_outlives_its_runner(tmp_path: Path, number: signal.Signals) -> None:
-    child = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
+    child = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'input()'], stdin=-1)"
     told = (
         "import os\nopen('there', 'w').write(f'{os.getpid()} {os.getppid()}')\nimport time\ntime.sleep(600)"
     )

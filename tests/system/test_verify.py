@@ -20,6 +20,7 @@ from churnlib.results import RESULTS
 from churnlib.verify.outputs import parts_of
 from churnlib.verify.records import Verification
 from churnlib.verify.tags import declarations
+from churnlib.warm import client
 from tests.conftest import QUICK, Project
 
 
@@ -78,6 +79,19 @@ def test_every_output_of_a_fresh_study_comes_out_equal_and_the_real_store_is_lef
     assert (made.root / "mlflow.db").read_bytes() == store
     assert not (made.root / "build" / "scratch" / "verify" / "streamflow").exists()
     assert (made.root / "build" / "streamflow" / "verify" / "verify.html").is_file()
+
+
+def test_every_output_comes_out_equal_where_each_kernel_imports_for_itself(
+    made: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was published came from forked kernels, unless all tests run without them."""
+    monkeypatch.setenv(client.WARM_VARIABLE, "0")
+    monkeypatch.setattr(client, "_current", None)
+    done = made.main("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = result_of(made)
+    assert all(score.outputs_equal == score.outputs > 3 for score in found.notebooks)
+    assert (found.changed, found.differing) == ([], [])
 
 
 def test_one_number_that_was_edited_in_a_published_notebook_is_named(again: Project) -> None:
