@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from churnlib.errors import IntegrityError
 from churnlib.evidence import value_differences
 from churnlib.figures.lineage import Node, chain
+from churnlib.figures.style import HouseFigure
 from churnlib.ledger.life import proof_words
 from churnlib.narrate_lineage import approval_words, auc_words, validation_words
 from churnlib.results import Lineage, LinkRecord
@@ -126,7 +126,7 @@ def compare_child(child: Mapping[str, str], final: Mapping[str, str], name: str)
     return compare_values("child", dict(child), common, detail=f"{name}: {len(common)} hyperparameters equal")
 
 
-def picture(links: Sequence[LinkRecord]) -> Figure:
+def picture(links: Sequence[LinkRecord]) -> HouseFigure:
     """The chain as a figure: from the alias down to the source, and beside each link what belongs to it."""
     by_name = {link.name: link for link in links}
     order = [(name, name not in MAIN) for main in MAIN for name in (main, *BESIDE.get(main, ()))]

@@ -11,7 +11,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from churnlib.figures.style import (
@@ -22,6 +21,7 @@ from churnlib.figures.style import (
     ORANGE,
     VERMILLION,
     WIDTH,
+    HouseFigure,
     entitle,
     label,
     new_figure,
@@ -72,7 +72,9 @@ class _Drawn:
 
 
 @styled
-def champions(reigns: Sequence[Reigned], *, now: int, a: int | None = None, b: int | None = None) -> Figure:
+def champions(
+    reigns: Sequence[Reigned], *, now: int, a: int | None = None, b: int | None = None
+) -> HouseFigure:
     """Test AUC of every champion as steps over the time of its reign; versions `a` and `b` stand out.
 
     `reigns` are in order of time; `now` (ms since 1970) is where one ends that has not ended. A step is

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from churnlib.compare.drift import LARGE, MODERATE, SMALL
@@ -19,6 +18,7 @@ from churnlib.figures.style import (
     INK,
     PALE,
     VERMILLION,
+    HouseFigure,
     entitle,
     fitted,
     new_figure,
@@ -45,7 +45,7 @@ EXPLAINED = {"better": "B is better", "worse": "B is worse", "unclear": "not tol
 
 
 @styled
-def drift(table: pd.DataFrame) -> Figure:
+def drift(table: pd.DataFrame) -> HouseFigure:
     """The effect of each column from a table of `churnlib.compare.drift`, the 15 largest at most.
 
     Blue bars are drift; pale ones are too small to have a name, or can be chance.
@@ -90,7 +90,7 @@ def _drifted(table: pd.DataFrame, measured: int) -> str:
 
 
 @styled
-def differences(scores: Scores) -> Figure:
+def differences(scores: Scores) -> HouseFigure:
     """B's metrics less A's with their paired intervals; where test rows differ, each model's own lead."""
     if not scores.same_rows:
         return _leads(scores)
@@ -145,7 +145,7 @@ def _answer(scores: Scores) -> str:
     )
 
 
-def _leads(scores: Scores) -> Figure:
+def _leads(scores: Scores) -> HouseFigure:
     """Each model's AUC less its own baseline's, on its own rows."""
     plain = "Different test rows: these numbers are not comparable, so nothing is subtracted."
     leads = [(name, side) for name, side in (("A", scores.a), ("B", scores.b)) if side.lead is not None]

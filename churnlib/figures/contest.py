@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from churnlib.figures.entrants import (
@@ -25,7 +24,7 @@ from churnlib.figures.entrants import (
     score_name,
     title,
 )
-from churnlib.figures.style import INK, entitle, fitted, label, new_figure, statement, styled
+from churnlib.figures.style import INK, HouseFigure, entitle, fitted, label, new_figure, statement, styled
 from churnlib.search.rule import Versus
 
 LANES = 75  # dots that fit side by side on an axis as wide as a page
@@ -35,7 +34,7 @@ SURE = "Is the winner really better than the best of each other family?"
 
 
 @styled
-def by_family(table: pd.DataFrame, *, winner: str, ceiling: float | None = None) -> Figure:
+def by_family(table: pd.DataFrame, *, winner: str, ceiling: float | None = None) -> HouseFigure:
     """The score of every configuration, a row of dots per family, the family of the best one at the top.
 
     `ceiling` is the best possible AUC on the validation rows, so it is drawn only where these decided.
@@ -107,7 +106,7 @@ def _who_won(table: pd.DataFrame, at: int) -> str:
 
 
 @styled
-def accuracy_against_time(table: pd.DataFrame, winner: str) -> Figure:
+def accuracy_against_time(table: pd.DataFrame, winner: str) -> HouseFigure:
     """Every configuration's score against the seconds that it trained; no other figure shows seconds."""
     timed = table[table["train_time_seconds"] > 0]
     answer = _what_time_bought(timed, winner)
@@ -169,7 +168,7 @@ def _seconds(row: pd.Series[Any]) -> str:
 
 
 @styled
-def differences(versus: Sequence[Versus]) -> Figure:
+def differences(versus: Sequence[Versus]) -> HouseFigure:
     """The winner's score less that of the best of each other family, with its paired 95 % interval."""
     if not versus:
         return statement(SURE, "No other family has a trained configuration to compare it with.")

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from churnlib.figures.style import (
     ORANGE,
     PALE,
     WIDTH,
+    HouseFigure,
     as_percent,
     entitle,
     fitted,
@@ -39,7 +39,7 @@ RARE = 0.005  # a bin with a smaller share of the rows has an interval as wide a
 @styled
 def distributions(
     table: pd.DataFrame, y: NDArray[Any], columns: Sequence[str], kinds: Mapping[str, str]
-) -> Figure:
+) -> HouseFigure:
     """Every column's values, as shares of those who stayed and of those who churned.
 
     `kinds` are the schema's: number, integer and date are drawn along an axis, the rest as levels.
@@ -71,7 +71,7 @@ def distributions(
 
 
 @styled
-def churn_rate_by_feature(rates: Mapping[str, pd.DataFrame]) -> Figure:
+def churn_rate_by_feature(rates: Mapping[str, pd.DataFrame]) -> HouseFigure:
     """Per feature one dot per bin of its values: the bin's churn rate and 95 % interval.
 
     Each frame has the columns label, rows, churn_rate, low, high.
@@ -120,7 +120,7 @@ def _churn_rates(axes: Axes, name: str, bins: pd.DataFrame) -> None:
 
 
 @styled
-def missing_values(profile: pd.DataFrame) -> Figure:
+def missing_values(profile: pd.DataFrame) -> HouseFigure:
     """The columns that have gaps, worst first; the frame has the columns column, missing_share."""
     question = "Which columns have missing values?"
     gaps = profile[profile["missing_share"] > 0].sort_values("missing_share", ascending=False, kind="stable")
@@ -143,7 +143,7 @@ def missing_values(profile: pd.DataFrame) -> Figure:
 
 
 @styled
-def splits(summary: pd.DataFrame) -> Figure:
+def splits(summary: pd.DataFrame) -> HouseFigure:
     """Rows and churn rate of each split; the frame has the columns split, rows, target_rate, low, high."""
     figure, axes = new_figure(1, 2, height=1.6 + 0.32 * len(summary), sharey=True)
     size, rate = axes[0]

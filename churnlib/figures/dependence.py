@@ -9,12 +9,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from churnlib.figures.style import (
     BLUE,
     GREY,
     INK,
     ORANGE,
+    HouseFigure,
     as_percent,
     entitle,
     fitted,
@@ -26,7 +28,7 @@ from churnlib.figures.style import (
 
 
 @styled
-def dependence(frame: pd.DataFrame, *, base_rate: float) -> Figure:
+def dependence(frame: pd.DataFrame, *, base_rate: float) -> HouseFigure:
     """A panel per column of `partial_dependence`, the mean prediction against the value that all rows got."""
     question = "How does the prediction change along a column?"
     features = list(dict.fromkeys(frame["feature"]))
@@ -72,6 +74,7 @@ def _draw_points(panel: Axes, points: pd.DataFrame) -> None:
         panel.set_xlim(-0.6, len(points) - 0.4)
         return
     panel.plot(points["value"], chances, color=BLUE, marker=".", markersize=4)
+    panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=kind == "integer"))
     at_foot = panel.get_xaxis_transform()
     panel.plot(points["value"], np.full(len(points), 0.02), "|", color=INK, transform=at_foot, markersize=6)
 

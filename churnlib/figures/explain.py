@@ -21,6 +21,7 @@ from churnlib.figures.style import (
     MOST,
     STAYED,
     VERMILLION,
+    HouseFigure,
     as_percent,
     entitle,
     fitted,
@@ -39,7 +40,7 @@ TICKS = (0.001, 0.003, 0.01, 0.02, 0.05, *TENTHS, 0.95, 0.98, 0.99, 0.997, 0.999
 
 
 @styled
-def summary(explanation: Explanation) -> Figure:
+def summary(explanation: Explanation) -> HouseFigure:
     """A row of dots per column, a dot per subscriber at the column's effect; the strongest column on top."""
     question = "Which columns move the score most?"
     if not len(explanation.rows):
@@ -129,7 +130,7 @@ def _key(figure: Figure) -> None:
 
 
 @styled
-def single(explanation: Explanation, position: int, *, threshold: float) -> Figure:
+def single(explanation: Explanation, position: int, *, threshold: float) -> HouseFigure:
     """One subscriber's way from where all begin to the prediction, a bar per column, the strongest first."""
     reasons = explanation.reasons(position)
     shown, rest = reasons[:BARS], reasons[BARS:]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from churnlib.data.profile import wilson
@@ -17,6 +16,7 @@ from churnlib.figures.style import (
     INK,
     PALE,
     VERMILLION,
+    HouseFigure,
     as_percent,
     entitle,
     label,
@@ -29,7 +29,7 @@ UNITS = {"profit": "currency units"}  # every other objective lies between 0 and
 
 
 @styled
-def roc(y_true: NDArray[Any], p: NDArray[np.float64], *, auc: float, low: float, high: float) -> Figure:
+def roc(y_true: NDArray[Any], p: NDArray[np.float64], *, auc: float, low: float, high: float) -> HouseFigure:
     """The ROC curve with a 95 % band of the true positive rate, and the AUC with its interval."""
     caught, flagged = _sweep(y_true, p)
     leavers, stayers = int(y_true.sum()), int(len(y_true) - y_true.sum())
@@ -58,7 +58,7 @@ def precision_recall(
     average_precision: float,
     low: float | None = None,
     high: float | None = None,
-) -> Figure:
+) -> HouseFigure:
     """The precision-recall curve with a 95 % band of the precision, and the share of leavers as floor."""
     caught, flagged = (counts[1:] for counts in _sweep(y_true, p))
     rate = float(np.mean(y_true))
@@ -92,7 +92,7 @@ def _sweep(y_true: NDArray[Any], p: NDArray[np.float64]) -> tuple[NDArray[Any], 
     return caught[kept], flagged[kept]
 
 
-def _square() -> tuple[Figure, Axes]:
+def _square() -> tuple[HouseFigure, Axes]:
     figure, axes = new_figure(height=5.2)
     panel: Axes = axes[0, 0]
     panel.set_aspect("equal")
@@ -104,7 +104,7 @@ def _square() -> tuple[Figure, Axes]:
 
 
 @styled
-def calibration(y_true: NDArray[Any], p: NDArray[np.float64], bins: int = 10) -> Figure:
+def calibration(y_true: NDArray[Any], p: NDArray[np.float64], bins: int = 10) -> HouseFigure:
     """Predicted against observed churn in bins of equally many subscribers, and where the scores lie."""
     edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)))
     _, bin_of = np.unique(np.searchsorted(edges[1:-1], p, side="right"), return_inverse=True)
@@ -140,7 +140,7 @@ def calibration(y_true: NDArray[Any], p: NDArray[np.float64], bins: int = 10) ->
 
 
 @styled
-def threshold(curve: pd.DataFrame, chosen: float, objective: str) -> Figure:
+def threshold(curve: pd.DataFrame, chosen: float, objective: str) -> HouseFigure:
     """The objective along every threshold with the chosen one marked, and what that does to the rest.
 
     The frame has the columns threshold, precision, recall and the objective's.
@@ -172,7 +172,7 @@ def threshold(curve: pd.DataFrame, chosen: float, objective: str) -> Figure:
 
 
 @styled
-def confusion(matrix: NDArray[Any]) -> Figure:
+def confusion(matrix: NDArray[Any]) -> HouseFigure:
     """What became of stayers and leavers: counts and row shares; rows are the truth, columns the call."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     figure, axes = new_figure(height=3.6)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from churnlib.figures.style import (
@@ -16,6 +15,7 @@ from churnlib.figures.style import (
     INK,
     MOST,
     VERMILLION,
+    HouseFigure,
     entitle,
     fitted,
     new_figure,
@@ -38,7 +38,7 @@ MARGIN: Any = {"color": VERMILLION, "linestyle": "--", "linewidth": 1}
 
 
 @styled
-def differences(validation: Validation) -> Figure:
+def differences(validation: Validation) -> HouseFigure:
     """The challenger's AUC less the other model's: a dot on its bounds per row, a panel per group.
 
     A solid line stands at 0, a dashed one where the margin ends. A segment that is too small to be

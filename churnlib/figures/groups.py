@@ -18,13 +18,17 @@ MEASURED = ("number", "integer", "date")  # the kinds that have an axis; the oth
 FEW = 12  # up to so many distinct numbers, each has its own bars
 LEVELS = 8  # categories shown one by one; the rest are added up as "other"
 BINS = 24
+TICKS = 4  # intervals between them along an axis of a small panel, at most
 
 
 def draw_groups(axes: Axes, values: pd.Series[Any], y: NDArray[Any], kind: str) -> None:
     """Draw the values of stayers and leavers into the axes, in the way that suits their kind."""
     missing = float(values.isna().mean()) if len(values) else 0.0
     known, churned = values[values.notna()], y[values.notna().to_numpy()]
-    as_percent(axes.xaxis if kind not in MEASURED else axes.yaxis)
+    shares, along = (axes.yaxis, axes.xaxis) if kind in MEASURED else (axes.xaxis, axes.yaxis)
+    along.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 2.5, 5, 10]))
+    shares.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 5, 10]))
+    as_percent(shares)
     if kind == "date":
         dates = pd.to_datetime(known).dt.tz_localize(None)
         _histogram(axes, dates.to_numpy("datetime64[s]").astype(float) / 86_400, churned)
@@ -69,29 +73,52 @@ def _edges(values: NDArray[Any]) -> NDArray[np.float64]:
 
 def _bars(axes: Axes, levels: pd.Series[Any], y: NDArray[Any], *, upright: bool) -> None:
     """Two bars per level: numbers go along the x axis, categories down the y axis."""
-    counts = pd.crosstab(levels, y).reindex(columns=[0, 1], fill_value=0)
-    if not upright:
-        order = levels.value_counts().index
-        counts = counts.loc[[*(o for o in order if o != "other"), *(o for o in order if o == "other")]]
-    at = np.arange(len(counts))
+    names, counts = _counts(levels, y, by_frequency=not upright)
+    at = np.arange(len(names))
     for name, k, colour in GROUPS:
         total = max(int(counts[k].sum()), 1)
-        shares, place = counts[k].to_numpy() / total, at + (k - 0.5) * 0.38
-        low, high = wilson(counts[k].to_numpy(dtype=float), np.full(len(at), total))
+        shares, place = counts[k] / total, at + (k - 0.5) * 0.38
+        low, high = wilson(counts[k].astype(float), np.full(len(at), total))
         if upright:
-            axes.bar(place, shares, 0.38, color=colour, label=name)
+            axes.fill_between(*_outlines(place, shares), color=colour, label=name, linewidth=0)
             axes.vlines(place, low, high, colors="black", linewidth=0.8)
         else:
-            axes.barh(place, shares, 0.38, color=colour, label=name)
+            axes.fill_betweenx(*_outlines(place, shares), color=colour, label=name, linewidth=0)
             axes.hlines(place, low, high, colors="black", linewidth=0.8)
-    names = [f"{level:g}" if upright else fitted(level, 7, 0.8) for level in counts.index]
     if upright:
-        axes.set_xticks(at, names, size=7)
+        axes.set_xticks(at, [f"{level:g}" for level in names], size=7)
         axes.grid(visible=False, axis="x")
+        axes.set_ylim(bottom=0)
     else:
-        axes.set_yticks(at, names, size=7)
+        axes.set_yticks(at, [fitted(level, 7, 0.8) for level in names], size=7)
         axes.set_ylim(len(at) - 0.4, -0.6)
+        axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")
+
+
+def _counts(
+    levels: pd.Series[Any], y: NDArray[Any], *, by_frequency: bool
+) -> tuple[list[Any], NDArray[np.int64]]:
+    """The levels, and how many of either group have each, shape (2, n_levels).
+
+    They ascend, or come by frequency with those that were added up as "other" last.
+    """
+    codes, names = pd.factorize(levels, sort=not by_frequency)
+    cells = np.bincount(codes + len(names) * y.astype(np.int64), minlength=2 * len(names))
+    counts = cells.reshape(2, len(names))
+    if not by_frequency:
+        return list(names), counts
+    order = np.argsort(-counts.sum(axis=0), kind="stable")
+    order = order[np.argsort(np.asarray(names == "other")[order], kind="stable")]
+    return list(names[order]), counts[:, order]
+
+
+def _outlines(places: NDArray[Any], shares: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """All bars as one outline: where its points lie, and how high they are; between two bars is a gap."""
+    edges = places[:, np.newaxis] + np.array([-0.19, 0.19, 0.19])
+    heights = np.repeat(shares[:, np.newaxis].astype(float), 3, axis=1)
+    heights[:, 2] = np.nan
+    return edges.ravel(), heights.ravel()
 
 
 def _top_levels(values: pd.Series[Any]) -> pd.Series[Any]:

@@ -9,7 +9,6 @@ from itertools import zip_longest
 from typing import Literal
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from churnlib.figures.style import (
@@ -18,6 +17,7 @@ from churnlib.figures.style import (
     INK,
     VERMILLION,
     WIDTH,
+    HouseFigure,
     entitle,
     fitted,
     label,
@@ -71,7 +71,7 @@ class _Box:
 
 
 @styled
-def chain(links: Sequence[Node]) -> Figure:
+def chain(links: Sequence[Node]) -> HouseFigure:
     """The chain from top to bottom, each link with what was found, its side nodes to the right."""
     boxes = _placed(links)
     height = max(box.bottom for box in boxes) + 0.05

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from churnlib.figures.style import BLUE, GREY, VERMILLION, entitle, new_figure, styled
+from churnlib.figures.style import BLUE, GREY, VERMILLION, HouseFigure, entitle, new_figure, styled
 from churnlib.proof.outputs import TABLES
 
 Pairs = Mapping[str, tuple[pd.Series, pd.Series]]  # split -> probabilities recorded and now, row by row
 
 
 @styled
-def predictions(pairs: Pairs) -> Figure:
+def predictions(pairs: Pairs) -> HouseFigure:
     """A panel per split, a dot per subscriber; on the diagonal both probabilities are the same.
 
     A panel says so where nothing can be drawn: the rows are lost or others, or were not scored again.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from churnlib.figures.style import BLUE, GREY, as_percent, entitle, new_figure, styled
+from churnlib.figures.style import BLUE, GREY, HouseFigure, as_percent, entitle, new_figure, styled
 
 
 @styled
-def reload_agreement(recorded: NDArray[np.float64], reloaded: NDArray[np.float64]) -> Figure:
+def reload_agreement(recorded: NDArray[np.float64], reloaded: NDArray[np.float64]) -> HouseFigure:
     """Every subscriber's recorded churn probability against the reloaded model's."""
     figure, axes = new_figure(height=4.6)
     panel: Axes = axes[0, 0]

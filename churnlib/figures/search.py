@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from churnlib.figures.entrants import (
@@ -35,6 +34,7 @@ from churnlib.figures.style import (
     MOST,
     PALE,
     VERMILLION,
+    HouseFigure,
     entitle,
     label,
     new_figure,
@@ -52,7 +52,7 @@ LEARNED = "When does training longer stop helping?"
 
 
 @styled
-def validation_auc(table: pd.DataFrame, *, winner: str, ceiling: float | None = None) -> Figure:
+def validation_auc(table: pd.DataFrame, *, winner: str, ceiling: float | None = None) -> HouseFigure:
     """The validation AUC of the best configurations with its 95 % interval, in the table's order.
 
     The winner is among them wherever it stands; `ceiling` is the AUC that no model can beat.
@@ -112,7 +112,7 @@ def _lead(table: pd.DataFrame, at: int) -> str:
 
 
 @styled
-def learning_curves(curves: Mapping[str, pd.DataFrame], table: pd.DataFrame, *, winner: str) -> Figure:
+def learning_curves(curves: Mapping[str, pd.DataFrame], table: pd.DataFrame, *, winner: str) -> HouseFigure:
     """Log loss on validation data as training goes on: one configuration strong, the others pale.
 
     `curves` has for each name in the table a frame of the columns iteration, train_log_loss, val_log_loss,
@@ -154,7 +154,7 @@ def _draw_strong(panel: Axes, curve: pd.DataFrame, name: str) -> str:
 
 
 @styled
-def auc_by_hyperparameter(table: pd.DataFrame, *, family: str) -> Figure:
+def auc_by_hyperparameter(table: pd.DataFrame, *, family: str) -> HouseFigure:
     """The score against each setting that varies in a family: a dot per configuration, a dash per mean.
 
     Every column of the table is a setting that does not tell who a configuration is or how it did.

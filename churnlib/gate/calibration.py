@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from churnlib.models.metrics import Labels, Probabilities, require_measurable
 
@@ -15,6 +14,8 @@ def calibration_error(labels: Labels, probabilities: Probabilities, *, bins: int
     ties are uneven, and may be fewer. Each bin counts by its rows. Chance alone gives a perfectly
     calibrated model more than 0: with 7,500 rows and ten bins about 0.011. Raises DataError E322.
     """
+    from scipy import stats  # only where it is needed: it takes a while
+
     require_measurable(labels, probabilities)
     places = (stats.rankdata(probabilities) - 0.5) * bins / len(probabilities)
     bin_of = np.minimum(places.astype(np.int64), bins - 1)

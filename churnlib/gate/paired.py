@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from churnlib.errors import IntegrityError
 from churnlib.models.metrics import Labels, Probabilities, placements, require_measurable
@@ -47,6 +46,8 @@ def delong_difference(
     Source: DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44:837. The variance of the placement
     values' differences is the paper's with the covariances in it.
     """
+    from scipy import stats  # only where it is needed: it takes a while
+
     _require_same_rows(labels, challenger, champion)
     first, second = placements(labels, challenger), placements(labels, champion)
     by_positive, by_negative = first[0] - second[0], first[1] - second[1]

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 
 from churnlib.errors import IntegrityError
 from churnlib.families import family
@@ -80,6 +79,8 @@ class Judged:
 
     def confusion(self, threshold: float) -> npt.NDArray[np.int64]:
         """Counts, shape (2, 2): rows stayed and left, columns not flagged and flagged."""
+        from sklearn.metrics import confusion_matrix
+
         matrix: npt.NDArray[np.int64] = confusion_matrix(self.labels, self.probabilities >= threshold)
         return matrix
 

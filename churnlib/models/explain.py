@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
+from scipy.stats import rankdata
 
 from churnlib.errors import IntegrityError
 from churnlib.models.scorer import Column, Matrix, Scorer, Values
@@ -171,12 +172,11 @@ def _check_sums(explanation: Explanation) -> None:
 def _rank_correlation(values: npt.NDArray[Any], effects: Values) -> float:
     """Spearman's rank correlation where there is a value; NaN if either does not vary."""
     there = ~np.isnan(values)
-    ranks = pd.DataFrame({"value": values[there], "effect": effects[there]}).rank()
-    if (ranks.nunique() < 2).any():
+    ranks = [rankdata(values[there]), rankdata(effects[there])]
+    if not there.any() or any(rank.min() == rank.max() for rank in ranks):
         return float("nan")
-    centred = ranks - ranks.mean()
-    spread = np.sqrt((centred**2).sum())
-    return float((centred["value"] * centred["effect"]).sum() / (spread["value"] * spread["effect"]))
+    value, effect = (rank - rank.mean() for rank in ranks)
+    return float((value * effect).sum() / (np.sqrt((value**2).sum()) * np.sqrt((effect**2).sum())))
 
 
 def _words(value: Any) -> str:

@@ -1,4 +1,8 @@
-"""How good a set of churn probabilities is: one dictionary of metrics, one interval for AUC."""
+"""How good a set of churn probabilities is: one dictionary of metrics, one interval for AUC.
+
+Results name these classes, so every phase imports this module; scipy and scikit-learn, which take a second,
+are imported where something is measured.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
-from sklearn import metrics as sk
 
 from churnlib.errors import DataError
 
@@ -35,6 +37,8 @@ def evaluate(labels: Labels, probabilities: Probabilities, threshold: float) -> 
     F1, precision and recall call a subscriber a churner from `threshold` upwards. Raises
     DataError E322 where no metric can be a finite number: such a model must never win.
     """
+    from sklearn import metrics as sk
+
     require_measurable(labels, probabilities)
     flagged = probabilities >= threshold
     found = {
@@ -59,6 +63,8 @@ def auc_interval(labels: Labels, probabilities: Probabilities, *, level: float =
     From 0 to 1 where a class has one row or the AUC is 0 or 1. Raises DataError E322 as `evaluate`.
     Source: DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44:837; ranks after Sun and Xu (2014).
     """
+    from scipy import stats
+
     require_measurable(labels, probabilities)
     by_positive, by_negative = placements(labels, probabilities)
     m, n = len(by_positive), len(by_negative)
@@ -76,6 +82,8 @@ def placements(labels: Labels, probabilities: Probabilities) -> tuple[Probabilit
 
     Ties count half; the mean of either is the AUC. In the order of the rows.
     """
+    from scipy import stats
+
     positive, negative = probabilities[labels == 1], probabilities[labels == 0]
     m, n = len(positive), len(negative)
     ranks = stats.rankdata(np.concatenate([positive, negative]))

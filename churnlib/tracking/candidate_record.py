@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from churnlib.families import family
+from churnlib.figures.style import HouseFigure
 from churnlib.models.baseline import Baseline, measure
 from churnlib.models.candidate import Candidate, candidate_name, predictions_table
 from churnlib.models.explain import Explanation
@@ -34,7 +34,7 @@ def record_candidate(
     plain: Baseline,
     verdict: Verdict,
     sample: pd.DataFrame,
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, HouseFigure],
 ) -> FinalizeResult:
     """The result of the phase, when all of it is on record.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from churnlib.compare.answer import CompareResult
 from churnlib.compare.areas import areas
@@ -13,13 +12,13 @@ from churnlib.compare.pair import Pair, records
 from churnlib.compare.side import model_of
 from churnlib.figures import compare as figures
 from churnlib.figures.champions import champions
-from churnlib.figures.style import statement
+from churnlib.figures.style import HouseFigure, statement
 from churnlib.params import CompareParams
 from churnlib.tracking.phase import Recorder
 
 
 def record_comparison(
-    recorder: Recorder, params: CompareParams, pair: Pair, drawn: Mapping[str, Figure]
+    recorder: Recorder, params: CompareParams, pair: Pair, drawn: Mapping[str, HouseFigure]
 ) -> CompareResult:
     """The answer, when all of it and the `pictures` are on record."""
     result = result_of(recorder, params, pair)
@@ -69,7 +68,7 @@ def result_of(recorder: Recorder, params: CompareParams, pair: Pair) -> CompareR
     )
 
 
-def pictures(pair: Pair) -> dict[str, Figure]:
+def pictures(pair: Pair) -> dict[str, HouseFigure]:
     """The figures by name: champions, differences, drift; a sentence in place of what cannot be drawn."""
     return {
         "champions": champions(pair.reigned, now=pair.now, a=pair.a.chosen.number, b=pair.b.chosen.number),
@@ -78,13 +77,13 @@ def pictures(pair: Pair) -> dict[str, Figure]:
     }
 
 
-def _differences_drawn(pair: Pair) -> Figure:
+def _differences_drawn(pair: Pair) -> HouseFigure:
     if pair.scores is None:
         return statement("By how much do they differ?", "Predictions are not on record any more.")
     return figures.differences(pair.scores)
 
 
-def _drift_drawn(pair: Pair) -> Figure:
+def _drift_drawn(pair: Pair) -> HouseFigure:
     if pair.same_training_rows:
         return statement(figures.DRIFTED, "None: both learned from the same rows.")
     if pair.drift is None:

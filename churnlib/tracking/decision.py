@@ -9,6 +9,7 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from churnlib.figures.gate import differences
+from churnlib.figures.style import HouseFigure
 from churnlib.gate.checks import Validation
 from churnlib.ledger.history import history_table
 from churnlib.ledger.replay import Ledger
@@ -34,6 +35,7 @@ class Decided:
     deployed: Deployed
     ledger: Ledger
     judged: Judged  # on the recorded test rows
+    figure: HouseFigure  # of the differences in AUC
 
     @property
     def history(self) -> pd.DataFrame:
@@ -56,9 +58,9 @@ def decide(recorder: Recorder, params: RegistryParams, finalize: FinalizeResult)
     view.usable()
     with Deployment.start(client, finalize) as deployment:
         registered = registration.register(book, experiment, finalize, description=params.description)
-        deployed = deployment.finish()
-    number = registered.version
-    ledger, judged = validation.validate(book, experiment, params, number, deployed.checks)
+        number = registered.version
+        ledger, judged = validation.validate(book, experiment, params, number, deployment)
+        deployed = deployment.finished
     before = ledger.state.versions[number].compared_with
     if may_approve(params, ledger.state, number):
         promotion.approve(
@@ -89,10 +91,11 @@ def decide(recorder: Recorder, params: RegistryParams, finalize: FinalizeResult)
         ledger_event=ledger.tip.number,
         ledger_sha256=ledger.tip.sha256,
     )
-    _record(recorder, result, deployed)
+    figure = differences(judged)
+    _record(recorder, result, deployed, figure)
     test = validation.test_predictions(client, finalize)
     rows = judge(test["y_true"].to_numpy("int8"), test["y_proba"].to_numpy("float64"), finalize.threshold)
-    return Decided(result, deployed, ledger, rows)
+    return Decided(result, deployed, ledger, rows, figure)
 
 
 def revalidate(
@@ -108,8 +111,7 @@ def revalidate(
     version = promotion.require_open(View(book, params.alias).usable(), number)
     finalize = registration.require_evidence(client, experiment, version)
     with Deployment.start(client, finalize) as deployment:
-        deployed = deployment.finish()
-    ledger, judged = validation.validate(book, experiment, params, number, deployed.checks)
+        ledger, judged = validation.validate(book, experiment, params, number, deployment)
     registration.show_status(book, ledger, number)
     return ledger, judged
 
@@ -157,11 +159,11 @@ def awaits_promotion(state: State, number: int) -> bool:
     )
 
 
-def _record(recorder: Recorder, result: RegistryResult, deployed: Deployed) -> None:
+def _record(recorder: Recorder, result: RegistryResult, deployed: Deployed, figure: HouseFigure) -> None:
     judged = result.validation
     recorder.text(judged.model_dump_json(indent=1), "validation.json")
     recorder.text(checks_table(judged).to_csv(index=False), "checks.csv")
-    recorder.figures({"differences": differences(judged)})
+    recorder.figures({"differences": figure})
     measured = {f"check_{check.name}": check.value for check in judged.checks if check.value is not None}
     recorder.batch(
         metrics={

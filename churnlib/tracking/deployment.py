@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from churnlib.results import FinalizeResult, sha256
 from churnlib.tracking.deployment_checks import deployment_checks
 from churnlib.tracking.models import verified_files
 from churnlib.tracking.records import artifact
-from churnlib.tracking.reload import FreshProcess, start_fresh_process
+from churnlib.tracking.reload import FreshProcess, LentProcess, start_fresh_process
 
 Probabilities = npt.NDArray[np.float64]
 
@@ -39,7 +40,7 @@ class Deployment:
     files: dict[str, bytes]
     rows: pd.DataFrame
     recorded: Probabilities
-    process: FreshProcess
+    process: FreshProcess | LentProcess
 
     @classmethod
     def start(cls, client: MlflowClient, finalize: FinalizeResult) -> Self:
@@ -53,8 +54,9 @@ class Deployment:
         rows, recorded = recorded_sample(client, finalize)
         return cls(finalize, files, rows, recorded, start_fresh_process(files, rows))
 
-    def finish(self) -> Deployed:
-        """What the fresh process gave, held against the record."""
+    @cached_property
+    def finished(self) -> Deployed:
+        """What the fresh process gave, held against the record; waits for it."""
         reloaded = self.process.result()
         checks = deployment_checks(self.files, self.finalize.model_files, self.rows, self.recorded, reloaded)
         return Deployed(checks, self.recorded, reloaded.probabilities)

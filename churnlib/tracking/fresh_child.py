@@ -1,30 +1,47 @@
 """What the fresh process of `reload.py` runs: load a model's folder as a deployment does, score rows.
 
-It is started by its path in an isolated interpreter whose current folder holds `model/` and
-`request.json` (rows, packages), and leaves `answer.json` there. Nothing of this project is imported.
+It is started by its path in an isolated interpreter. Once `model/` and `request.json` (rows, packages)
+are in its current folder it leaves `answer.json` there; until then it imports what a deployment would.
+Nothing of this project is imported.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import platform
 import shutil
 import sys
 import threading
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 LONGEST_LINE = 300
+PAUSE = 0.005  # seconds between two looks for the request
 
 
 def main() -> None:
     """Leave the answer, or the error as one line; end at once when the caller is gone."""
     threading.Thread(target=_end_with_the_caller, args=(Path.cwd(),), daemon=True).start()
-    request = json.loads(Path("request.json").read_text(encoding="utf-8"))
+    for name in ("mlflow.pyfunc", "pandas"):
+        with contextlib.suppress(Exception):  # raised again, and told, where it is needed
+            importlib.import_module(name)
+    request = _request(Path("request.json"))
     answer = _answer(request["rows"], request["packages"])
-    Path("answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    Path("answer.part").write_text(json.dumps(answer), encoding="utf-8")
+    Path("answer.part").rename("answer.json")
+
+
+def _request(path: Path) -> dict[str, Any]:
+    """What is asked, once it is there; it is renamed into place, so it is there as a whole."""
+    while not path.is_file():
+        time.sleep(PAUSE)
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def _answer(rows: dict[str, Any], packages: list[str]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from churnlib.lineage import links_table, picture
+from churnlib.figures.style import HouseFigure
+from churnlib.lineage import links_table
 from churnlib.params import LineageParams
 from churnlib.results import Lineage, LineageResult
 from churnlib.tracking.phase import Recorder
@@ -24,11 +25,13 @@ ORIGIN = (
 )
 
 
-def record_lineage(recorder: Recorder, params: LineageParams, chain: Lineage) -> LineageResult:
-    """The result of the phase; the links are on the run whether they hold or not."""
+def record_lineage(
+    recorder: Recorder, params: LineageParams, chain: Lineage, drawn: HouseFigure
+) -> LineageResult:
+    """The result of the phase; the links, and the chain as it was `drawn`, are on the run in any case."""
     status = [link.status for link in chain.links]
     recorder.text(links_table(chain.links).to_csv(index=False), "links.csv")
-    recorder.figures({"chain": picture(chain.links)})
+    recorder.figures({"chain": drawn})
     recorder.batch(
         metrics={f"links_{name}": status.count(name) for name in ("equal", "recorded", "differs")},
         tags={"model_name": params.model_name, "alias": params.alias, "model_version": chain.version},

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from churnlib.figures.style import HouseFigure
 from churnlib.html.certificate import certificate_html
 from churnlib.ledger.event import Draft
 from churnlib.ledger.replay import Entry
@@ -60,7 +60,7 @@ def record_proof(
     case: Case,
     certificate: Certificate,
     remade: Remade,
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, HouseFigure],
 ) -> ReproduceResult:
     """The result of the question, once all of it is on record: whether it passed or failed.
 

@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,12 +18,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import psutil
 
 from churnlib.errors import InfrastructureError
 from churnlib.models.requirements import declared
 from churnlib.tracking.allowed import require_no_surprises
 
 TIMEOUT = 300.0  # seconds; importing takes about 4 s on an idle machine
+PAUSE = 0.005  # seconds between two looks for the answer
+LENT_VARIABLE = "CHURN_FRESH_PROCESS"  # set by the runner: id and folder of a process that it started ahead
+FREE = "free"  # a file in that folder, until somebody takes the process
 CHILD = Path(__file__).with_name("fresh_child.py")
 # The caller's tracking, parameters and Python settings stay outside.
 KEPT_OUT = ("MLFLOW_", "CHURN_", "PYTHON")
@@ -43,16 +49,18 @@ class Reloaded:
 
 
 class FreshProcess:
-    """A fresh Python process at work; `result` waits for it. It ends when its caller ends, however."""
+    """A fresh Python process, which imports MLflow and waits for a model. It ends when its caller ends.
 
-    def __init__(self, files: Mapping[str, bytes], rows: pd.DataFrame) -> None:
+    `load` gives it one, `result` waits for what it says. Whoever starts it before the model is known waits
+    less; the model's files come later all the same.
+    """
+
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="churn-model-")
-        place = Path(self._folder.name)
         try:
-            _write(place, files, rows)
             self._process = subprocess.Popen(
                 [sys.executable, "-I", str(CHILD)],
-                cwd=place,
+                cwd=self._folder.name,
                 env=_environment(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -67,24 +75,30 @@ class FreshProcess:
         """The process's id."""
         return self._process.pid
 
+    @property
+    def place(self) -> Path:
+        """The folder that it works in, which is its alone."""
+        return Path(self._folder.name)
+
+    def load(self, files: Mapping[str, bytes], rows: pd.DataFrame) -> None:
+        """Let it load the model and score the rows; to be asked for once."""
+        try:
+            _write(self.place, files, rows)
+        except BaseException:
+            self.close()
+            raise
+
     def result(self) -> Reloaded:
         """What the process gave; to be asked for once.
 
         Raises InfrastructureError E510 if it gave nothing, or nothing within `TIMEOUT`.
         """
         with self:
-            try:
-                status = self._process.wait(TIMEOUT)
-            except subprocess.TimeoutExpired:
-                raise InfrastructureError(
-                    "E510", f"the fresh process that loads the model gave nothing in {TIMEOUT:g} s; try again"
-                ) from None
-            answer = Path(self._folder.name) / "answer.json"
-            if status != 0 or not answer.is_file():
-                raise InfrastructureError(
-                    "E510", f"the fresh process that loads the model ended with status {status}; try again"
-                )
-            return _reloaded(json.loads(answer.read_text(encoding="utf-8")))
+            return _awaited(self.place, self._ended)
+
+    def _ended(self) -> str:
+        status = self._process.poll()
+        return "" if status is None else f"ended with status {status}"
 
     def close(self) -> None:
         """End the process, if it still runs, and remove its folder."""
@@ -103,14 +117,79 @@ class FreshProcess:
         self.close()
 
 
-def start_fresh_process(files: Mapping[str, bytes], rows: pd.DataFrame) -> FreshProcess:
+@dataclass(frozen=True)
+class LentProcess:
+    """A fresh process that another process started ahead, and ends. To be asked for one result."""
+
+    pid: int
+    place: Path
+
+    @classmethod
+    def taken(cls) -> Self | None:
+        """The one that `ahead` lends, if it does and nobody has taken it yet."""
+        pid, _, place = os.environ.get(LENT_VARIABLE, "").partition(" ")
+        try:
+            (Path(place) / FREE).unlink()
+        except OSError:  # none was lent, or somebody was faster
+            return None
+        return cls(int(pid), Path(place))
+
+    def load(self, files: Mapping[str, bytes], rows: pd.DataFrame) -> None:
+        """As `FreshProcess.load`."""
+        _write(self.place, files, rows)
+
+    def result(self) -> Reloaded:
+        """As `FreshProcess.result`."""
+        return _awaited(self.place, self._ended)
+
+    def _ended(self) -> str:
+        try:
+            gone = psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            gone = True
+        return "ended" if gone else ""
+
+    def close(self) -> None:
+        """Nothing: its owner ends it."""
+
+
+@contextmanager
+def ahead() -> Iterator[dict[str, str]]:
+    """The variables by which one caller of `start_fresh_process` finds a process that is started now.
+
+    For a runner, in the environment of the phase that will load a model. The process ends with the block.
+    """
+    with FreshProcess() as process:
+        (process.place / FREE).touch()
+        yield {LENT_VARIABLE: f"{process.pid} {process.place}"}
+
+
+def start_fresh_process(files: Mapping[str, bytes], rows: pd.DataFrame) -> FreshProcess | LentProcess:
     """A process that loads the model by MLflow and scores `rows`; ask for its `result` later.
 
-    `files` must be verified: their hashes by `require_whole`, and what they are is looked at here.
-    Raises IntegrityError E422, before anything is started, for what this project never writes.
+    It is the one that was started ahead, if there is one. `files` must be verified: their hashes by
+    `require_whole`, and what they are is looked at here. Raises IntegrityError E422, before anything is
+    started or given to it, for what this project never writes.
     """
     require_no_surprises(files)
-    return FreshProcess(files, rows)
+    process = LentProcess.taken() or FreshProcess()
+    process.load(files, rows)
+    return process
+
+
+def _awaited(place: Path, ended: Callable[[], str]) -> Reloaded:
+    """The answer that the process leaves in its folder; `ended` tells how it ended, if it did."""
+    deadline = time.monotonic() + TIMEOUT
+    while not (answer := place / "answer.json").is_file():
+        told = ended()
+        if told and not answer.is_file():
+            raise InfrastructureError("E510", f"the fresh process that loads the model {told}; try again")
+        if time.monotonic() > deadline:
+            raise InfrastructureError(
+                "E510", f"the fresh process that loads the model gave nothing in {TIMEOUT:g} s; try again"
+            )
+        time.sleep(PAUSE)
+    return _reloaded(json.loads(answer.read_text(encoding="utf-8")))
 
 
 def _write(place: Path, files: Mapping[str, bytes], rows: pd.DataFrame) -> None:
@@ -122,7 +201,9 @@ def _write(place: Path, files: Mapping[str, bytes], rows: pd.DataFrame) -> None:
         "rows": _as_json(rows),
         "packages": list(declared(files["requirements.txt"].decode("utf-8"))),
     }
-    (place / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    whole = place / "request.part"
+    whole.write_text(json.dumps(request), encoding="utf-8")
+    whole.rename(place / "request.json")  # the sign to begin, after all else is there
 
 
 def _as_json(rows: pd.DataFrame) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,14 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from churnlib.errors import IntegrityError
-from churnlib.gate.checks import Check, Rows, Rules, Validation
+from churnlib.gate.checks import Rows, Rules, Validation
 from churnlib.gate.judge import NO_CHAMPION, judge
 from churnlib.ledger.event import Draft
 from churnlib.ledger.replay import Ledger
 from churnlib.params import RegistryParams
 from churnlib.results import FinalizeResult, sha256
 from churnlib.tracking import objects
+from churnlib.tracking.deployment import Deployment
 from churnlib.tracking.ledger import Book, who
 from churnlib.tracking.records import artifact
 from churnlib.tracking.registration import JSON, registered_result
@@ -41,12 +41,13 @@ def rules_of(params: RegistryParams) -> Rules:
 
 
 def validate(
-    book: Book, experiment: str, params: RegistryParams, version: int, deployment: Sequence[Check]
+    book: Book, experiment: str, params: RegistryParams, version: int, deployment: Deployment
 ) -> tuple[Ledger, Validation]:
     """The version's validation against the present champion, put on the ledger.
 
-    If the champion moves meanwhile, it is compared with the new one. A validation by the same rules
-    against the same champion that is on the ledger already is taken from there.
+    The deployment's checks are waited for when all else is compared. If the champion moves meanwhile, it
+    is compared with the new one. A validation by the same rules against the same champion that is on the
+    ledger already is taken from there.
     """
     done: dict[int | None, tuple[Validation, str]] = {}
 
@@ -124,7 +125,7 @@ def _compare(
     params: RegistryParams,
     ledger: Ledger,
     version: int,
-    deployment: Sequence[Check],
+    deployment: Deployment,
 ) -> Validation:
     client = book.client
     finalize = registered_result(client, experiment, ledger.state.versions[version])
@@ -144,8 +145,9 @@ def _compare(
         val_challenger=val["y_proba"].to_numpy(np.float64),
         val_baseline=_split(baseline, "val"),
     )
-    judged = judge(rows, rules_of(params), deployment)
-    return _not_comparable(judged, incumbent.reason) if incumbent.reason else judged
+    judged = judge(rows, rules_of(params), ())
+    judged = _not_comparable(judged, incumbent.reason) if incumbent.reason else judged
+    return judged.model_copy(update={"checks": [*judged.checks, *deployment.finished.checks]})
 
 
 def _not_comparable(judged: Validation, reason: str) -> Validation:

@@ -99,10 +99,16 @@ def executed(folder: Path, path: Path) -> Outcome:
     )
 
 
-@pytest.fixture
-def forking(monkeypatch: pytest.MonkeyPatch) -> Iterator[client.Line]:
-    """A nursery of the pipeline's notebooks."""
+@pytest.fixture(autouse=True)
+def without_a_nursery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of other tests is none of these."""
     monkeypatch.delenv(client.WARM_VARIABLE, raising=False)
+    monkeypatch.setattr(client, "_current", None)
+
+
+@pytest.fixture
+def forking(without_a_nursery: None) -> Iterator[client.Line]:
+    """A nursery of the pipeline's notebooks."""
     with client.nursery(sorted((REPOSITORY / "notebooks").glob("[1-5]_*.ipynb"))):
         yield found(client.current())
 
@@ -176,7 +182,6 @@ def test_a_notebook_whose_imports_start_threads_gets_a_kernel_of_the_usual_kind_
         "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.delenv(client.WARM_VARIABLE, raising=False)
     path = notebook(tmp_path, "threads", "import threaded", WHO, result=SHOW)
     with client.nursery([path]):
         outcome = executed(tmp_path, path)

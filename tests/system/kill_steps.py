@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from churnlib.figures import dependence, explain, final, gate, registry
+from churnlib.figures.style import HouseFigure
 from churnlib.models.candidate import score
 from churnlib.models.manifest import file_hashes, load_verified
 from churnlib.models.requirements import declared
@@ -87,7 +87,7 @@ def quicken() -> None:
     for module in (dependence, explain, final, gate, registry):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             public = function.__module__ == module.__name__ and not name.startswith("_")
-            if public and inspect.signature(function).return_annotation == "Figure":
+            if public and inspect.signature(function).return_annotation == "HouseFigure":
                 patch.setattr(module, name, _undrawn)
     patch.setattr("churnlib.tracking.decision.differences", _undrawn)
     patch.setattr("churnlib.tracking.deployment.start_fresh_process", _start_here)
@@ -117,5 +117,5 @@ class _Here:
         """Nothing was opened."""
 
 
-def _undrawn(*_: object, **__: object) -> Figure:
-    return Figure(figsize=(1, 1))
+def _undrawn(*_: object, **__: object) -> HouseFigure:
+    return HouseFigure(figsize=(1, 1))

@@ -104,7 +104,8 @@ def test_errors_of_the_fresh_process_are_one_line_without_a_subscribers_values(s
     refused = start_fresh_process(saved.files, secret.drop(columns="signal").assign(noise="secret-noise"))
     # Another script would be refused, so this process is started past the check.
     script = {SCRIPT: saved.files[SCRIPT] + INDISCREET}
-    indiscreet = FreshProcess({**saved.files, **script}, secret)
+    indiscreet = FreshProcess()
+    indiscreet.load({**saved.files, **script}, secret)
     lines = [process.result().error for process in (refused, indiscreet)]
     assert lines[0].startswith("InputError: missing columns: 'signal'")
     assert lines[1] == "LookupError: scoring failed"  # there is no churnlib, as in a deployment
@@ -125,6 +126,45 @@ def test_a_fresh_process_that_takes_too_long_or_dies_is_an_error_to_try_again(
         slow.result()
     assert gone(slow.pid)
     assert leftovers(tmp_path) == []
+
+
+def test_a_process_that_was_started_ahead_answers_the_first_who_asks_and_ends_with_its_owner(
+    saved: Saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with reload.ahead() as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        lent, own = (start_fresh_process(saved.files, saved.rows) for _ in range(2))
+        assert (type(lent), type(own)) == (reload.LentProcess, FreshProcess)
+        assert own.result().probabilities.tolist() == saved.probabilities
+        assert lent.result().probabilities.tolist() == saved.probabilities
+    assert gone(lent.pid)
+    assert leftovers(tmp_path) == []
+    own = start_fresh_process(saved.files, saved.rows)  # the variable still names what is gone
+    own.close()
+    assert type(own) is FreshProcess
+
+
+def test_a_process_that_was_started_ahead_and_died_is_an_error_to_try_again(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reload.ahead() as variables:
+        monkeypatch.setenv(reload.LENT_VARIABLE, variables[reload.LENT_VARIABLE])
+        lent = start_fresh_process(saved.files, saved.rows)
+        os.kill(lent.pid, signal.SIGKILL)
+        with pytest.raises(InfrastructureError, match=r"CHURN-E510: .* loads the model ended; try again"):
+            lent.result()
+
+
+def test_a_model_that_is_refused_takes_no_process_that_was_started_ahead(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reload.ahead() as variables:
+        monkeypatch.setenv(reload.LENT_VARIABLE, variables[reload.LENT_VARIABLE])
+        with pytest.raises(IntegrityError, match="E422"):
+            start_fresh_process({**saved.files, "extra.py": b""}, saved.rows)
+        assert reload.LentProcess.taken() is not None
 
 
 def test_a_fresh_process_and_its_folder_do_not_outlive_a_killed_caller(
@@ -153,7 +193,9 @@ def test_D3_the_attack_that_is_refused_would_have_run_code(saved: Saved, tmp_pat
     with pytest.raises(IntegrityError, match="E422"):
         start_fresh_process(files, saved.rows)
     assert not marker.exists()
-    FreshProcess(files, saved.rows).result()  # past the check: MLflow imports what MLmodel names
+    process = FreshProcess()
+    process.load(files, saved.rows)  # past the check: MLflow imports what MLmodel names
+    process.result()
     assert marker.exists()
 
 

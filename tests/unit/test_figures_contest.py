@@ -234,7 +234,7 @@ def test_without_another_family_there_is_no_difference_to_draw() -> None:
 
 def test_the_same_table_gives_the_same_bytes() -> None:
     tables = [contest_table({"xgboost": [0.7] * 5, "logistic": [0.69]}) for _ in range(2)]
-    first, second = (by_family(table, winner="xgboost-1").png() for table in tables)  # type: ignore[attr-defined]
+    first, second = (by_family(table, winner="xgboost-1").png() for table in tables)
     assert first == second
 
 

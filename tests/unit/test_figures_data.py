@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from churnlib.figures.data import churn_rate_by_feature, distributions, missing_values, splits
@@ -22,6 +22,13 @@ def titles(figure: Figure) -> list[str]:
     return [axes.get_title(loc="left") for axes in figure.axes]
 
 
+def bars(axes: Any, side: str) -> list[list[float]]:
+    """The width or height of each bar, for those who stayed and for those who churned."""
+    groups = (artist for artist in axes.collections if isinstance(artist, PolyCollection))
+    boxes = ([path.get_extents() for path in group.get_paths()] for group in groups)
+    return [[getattr(box, side) for box in group] for group in boxes]
+
+
 def rates(labels: Sequence[str], rows: Sequence[int], shares: Sequence[float]) -> pd.DataFrame:
     low, high = np.array(shares) - 0.01, np.array(shares) + 0.01
     return pd.DataFrame({"label": labels, "rows": rows, "churn_rate": shares, "low": low, "high": high})
@@ -30,9 +37,9 @@ def rates(labels: Sequence[str], rows: Sequence[int], shares: Sequence[float]) -
 def test_bar_heights_are_the_planted_shares_of_each_group() -> None:
     table = pd.DataFrame({"plan": [1, 1, 1, 1, 1, 1, 2, 2, 1, 2, 2, 2]})
     figure = distributions(table, Y, ["plan"], {"plan": "integer"})
-    stayed, churned = figure.axes[0].containers
-    assert [bar.get_height() for bar in stayed] == [0.75, 0.25]
-    assert [bar.get_height() for bar in churned] == [0.25, 0.75]
+    assert bars(figure.axes[0], "height") == [[0.75, 0.25], [0.25, 0.75]]
+    assert np.allclose(bars(figure.axes[0], "width"), 0.38)
+    assert figure.axes[0].get_ylim()[0] == 0
 
 
 def test_a_category_has_one_row_per_level_the_most_frequent_first() -> None:
@@ -47,8 +54,10 @@ def test_rare_levels_are_added_up_as_other_at_the_end() -> None:
     names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert len(names) == 9
     assert names[-1] == "other"
-    widths = [bar.get_width() for container in figure.axes[0].containers for bar in container]
-    assert sum(widths) == pytest.approx(2)
+    stayed, churned = bars(figure.axes[0], "width")
+    assert len(stayed) == len(churned) == 9
+    assert sum(stayed) == sum(churned) == pytest.approx(1)
+    assert (stayed[-1], churned[-1]) == (0, 1)  # the eight levels before are of those who stayed
 
 
 def test_a_histogram_adds_up_to_one_per_group_even_with_an_outlier() -> None:
