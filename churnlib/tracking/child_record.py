@@ -15,10 +15,12 @@ from churnlib.params import SearchParams
 from churnlib.results import ChildRecord, DataResult, sha256
 from churnlib.search.contest import Cut, Entrant, Failed, Trained, cross_validated
 from churnlib.store import project_root
-from churnlib.tracking.datasets import data_tags
-from churnlib.tracking.models import log_model
-from churnlib.tracking.phase import Recorder, begin, status_of
+from churnlib.tracking.datasets import data_tags, dataset_inputs, log_datasets
+from churnlib.tracking.models import begin_model, end_model, model_template, put_model
+from churnlib.tracking.one_transaction import one_transaction
+from churnlib.tracking.phase import DATA_SCHEMA, Recorder, begin, encoded, status_of
 
+IMPORTANCE = "feature_importance.csv"
 CURVES = "learning_curves.csv"
 FOLDS = "fold_scores.csv"
 FOUND_IN = "reused_from"  # the run that trained it, in another search
@@ -33,6 +35,7 @@ class ChildRecorder:
     def __init__(self, parent: Recorder, params: SearchParams, data: DataResult, encoder: Encoder) -> None:
         self.parent = parent
         self._params, self._data, self._encoder = params, data, encoder
+        self._datasets = dataset_inputs(data)
 
     def trained(self, item: Trained, work: Mapping[str, str], *, reused_from: str = "") -> ChildRecord:
         """The child run of a trained entrant, ended when all of it is written.
@@ -41,17 +44,19 @@ class ChildRecorder:
         """
         fitted, name = item.fitted, item.entrant.family
         said = {**model_tags(name, fitted), OUTCOME: outcome_sha256(item)}
-        child = self._begin(item.entrant, {**said, **work, **_found_in(reused_from)})
-        child.inputs(self._data)
-        importance = family(name).importance(fitted, self._encoder)
-        child.text(importance.to_csv(index=False), "feature_importance.csv")
-        child.text(fitted.curves.to_csv(index=False), CURVES)
+        tables = {IMPORTANCE: family(name).importance(fitted, self._encoder), CURVES: fitted.curves}
         if len(item.fold_scores):
-            child.text(pd.DataFrame({"auc": item.fold_scores}).to_csv(index=False), FOLDS)
+            tables[FOLDS] = pd.DataFrame({"auc": item.fold_scores})
         scorer = Scorer(fitted.predictor, name, self._encoder, self._params.decision_threshold)
-        model_id = log_model(child, scorer, fitted.content, parameters=fitted.parameters)
-        child.batch(params=fitted.parameters, metrics=_metrics(item), model_id=model_id)
-        child.end("FINISHED")
+        with one_transaction(self.parent.client):
+            child = self._begin(item.entrant, {**said, **work, **_found_in(reused_from)})
+            model = begin_model(child, fitted.parameters)
+        child.files(self._files(tables))
+        put_model(child, model, model_template(scorer), fitted.content)
+        with one_transaction(child.client):
+            child.batch(params=fitted.parameters, metrics=_metrics(item), model_id=model.model_id)
+            end_model(child, model)
+            child.end("FINISHED")
         return self.record(item, child.run_id)
 
     def taken_over(self, item: Trained | Cut, run_id: str, *, origin: str) -> bool:
@@ -88,32 +93,42 @@ class ChildRecorder:
         kind = family(item.entrant.family)
         said = {"model_type": kind.MODEL_TYPE, "pruned": "true", OUTCOME: outcome_sha256(item)}
         child = self._begin(item.entrant, {**said, **work, **_found_in(reused_from)})
-        child.inputs(self._data)
-        child.text(item.curve.to_csv(index=False), CURVES)
-        child.batch(params=item.entrant.settings, metrics={"iterations": len(item.curve)})
-        child.end("FINISHED")
+        child.files(self._files({CURVES: item.curve}))
+        with one_transaction(child.client):
+            child.batch(params=item.entrant.settings, metrics={"iterations": len(item.curve)})
+            child.end("FINISHED")
 
     def failed(self, item: Failed) -> None:
         """End the child run of an entrant that raised as FAILED, with what was asked and the error."""
         child = self._begin(item.entrant, {"model_type": family(item.entrant.family).MODEL_TYPE})
-        child.inputs(self._data)
-        child.batch(params=item.entrant.settings)
-        child.end("FAILED", error=item.error)
+        child.files(self._files({}))
+        with one_transaction(child.client):
+            child.batch(params=item.entrant.settings)
+            child.end("FAILED", error=item.error)
 
     def _begin(self, entrant: Entrant, tags: Mapping[str, object]) -> Recorder:
-        return begin(
-            self._params,
-            root=project_root(),
-            name=entrant.name,
-            parent=self.parent,
-            tags={
-                **data_tags(self._data),
-                "model_family": entrant.family,
-                **tags,
-                "search_index": entrant.index,
-                "decision_threshold": self._params.decision_threshold,
-            },
-        )
+        """The child's run with its datasets."""
+        with one_transaction(self.parent.client):
+            child = begin(
+                self._params,
+                root=project_root(),
+                name=entrant.name,
+                parent=self.parent,
+                tags={
+                    **data_tags(self._data),
+                    "model_family": entrant.family,
+                    **tags,
+                    "search_index": entrant.index,
+                    "decision_threshold": self._params.decision_threshold,
+                },
+            )
+            log_datasets(child.client, child.run_id, self._datasets)
+        return child
+
+    def _files(self, tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
+        """What a child's run keeps as files, those in common to all and its own tables."""
+        texts = {**self.parent.provenance.files(), DATA_SCHEMA: self._data.data_schema}
+        return encoded({**texts, **{name: table.to_csv(index=False) for name, table in tables.items()}})
 
 
 def model_tags(family_name: str, fitted: Fitted) -> dict[str, str]:

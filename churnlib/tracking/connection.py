@@ -31,6 +31,11 @@ def is_embedded(root: Path) -> bool:
     return tracking_uri(root) == f"sqlite:///{root / EMBEDDED}"
 
 
+def is_remote(client: MlflowClient) -> bool:
+    """True where each request to the tracking store is a round trip to a server."""
+    return str(client.tracking_uri).startswith("http")
+
+
 def connect(root: Path) -> MlflowClient:
     """A client of the tracking store; the embedded store is made first if it is not there."""
     for name in ("mlflow", "alembic"):

@@ -18,8 +18,11 @@ from churnlib.search.folds import Fold
 from churnlib.search.progress import Progress
 from churnlib.search.schedule import in_order, schedule_of
 from churnlib.tracking.child_record import ChildRecorder
+from churnlib.tracking.connection import is_remote
+from churnlib.tracking.dead import close_unknown
 from churnlib.tracking.found_work import Found, FoundWork
 from churnlib.tracking.phase import Recorder, trains_anew
+from churnlib.tracking.recording import as_recorded
 
 
 @dataclass
@@ -85,6 +88,8 @@ def run_and_record(
             work.contest.cut_short = True
             break
         schedule.told(done)
+    if is_remote(parent.client):
+        close_unknown(parent.client, parent.experiment, parent.run_id)
     work.contest.outcomes = in_order(params.families, work.contest.outcomes)
     return work.contest
 
@@ -109,6 +114,7 @@ class _Work:
         self._children = ChildRecorder(parent, params, data, contest.data.encoder)
         self._known = FoundWork(parent, params, data, self._arena)
         self._anew = trains_anew()
+        self._remote = is_remote(parent.client)
         self._progress = Progress(params.total, clock, announce)
 
     def outcomes(self, generation: Sequence[Entrant]) -> list[Outcome]:
@@ -121,36 +127,34 @@ class _Work:
                 new.append(entrant)
             else:
                 self._take(found)
-        for item in run_side_by_side(self._arena, new, workers=self._workers, deadline=self._deadline):
-            self._record(item)
+        trained = run_side_by_side(self._arena, new, workers=self._workers, deadline=self._deadline)
+        for item, record in as_recorded(trained, self._record, remote=self._remote):
+            self._done(item, record)
         return self.contest.outcomes[before:]
 
     def _take(self, found: Found) -> None:
         """What was finished before: moved here from a search that came to nothing, else recorded again."""
-        item, name = found.item, found.item.entrant.name
+        item = found.item
         if found.unfinished and self._children.taken_over(item, found.run_id, origin=found.unfinished):
-            if isinstance(item, Trained):
-                self.contest.records[name] = self._children.record(item, found.run_id)
+            record = self._children.record(item, found.run_id) if isinstance(item, Trained) else None
         else:
-            self._enter(item, reused_from=found.trained_by)
+            record = self._record(item, reused_from=found.trained_by)
         self.contest.found += 1
-        self._done(item, " (finished before)")
+        self._done(item, record, " (finished before)")
 
-    def _record(self, item: Outcome) -> None:
+    def _record(self, item: Outcome, *, reused_from: str = "") -> ChildRecord | None:
+        """The child's run on record, for the result where it can win; several threads may be in here."""
         if isinstance(item, Failed):
             self._children.failed(item)
-        else:
-            self._enter(item)
-        self._done(item)
-
-    def _enter(self, item: Trained | Cut, *, reused_from: str = "") -> None:
+            return None
         work = self._known.tags(item.entrant)
         if isinstance(item, Cut):
             self._children.cut(item, work, reused_from=reused_from)
-        else:
-            record = self._children.trained(item, work, reused_from=reused_from)
-            self.contest.records[item.entrant.name] = record
+            return None
+        return self._children.trained(item, work, reused_from=reused_from)
 
-    def _done(self, item: Outcome, note: str = "") -> None:
+    def _done(self, item: Outcome, record: ChildRecord | None, note: str = "") -> None:
+        if record is not None:
+            self.contest.records[item.entrant.name] = record
         self.contest.outcomes.append(item)
         self._progress.done(item, note)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from churnlib.data.fingerprint import fingerprint
 from churnlib.data.prepare import Prepared
+from churnlib.figures.style import HouseFigure
 from churnlib.params import DataParams
 from churnlib.results import SPLITS, DataResult
 from churnlib.store import Opened, project_root, put_split
@@ -23,11 +23,14 @@ def record_data(
     opened: Opened,
     prepared: Prepared,
     ceilings: Mapping[str, float | None],
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, HouseFigure],
 ) -> DataResult:
     """The result of the phase, when the splits are stored and all of it is on record."""
     root = project_root()
-    splits = {name: put_split(root, prepared.part(name), prepared.labels_of(name)) for name in SPLITS}
+    splits = {
+        name: put_split(root, prepared.table, prepared.labels_of(name), prepared.rows(name))
+        for name in SPLITS
+    }
     whole = fingerprint(opened.table)
     content = {
         "fingerprint": whole,

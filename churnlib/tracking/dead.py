@@ -19,6 +19,9 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from churnlib.errors import InfrastructureError
+from churnlib.tracking.connection import is_remote
+
+PARENT = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def begin_run(client: MlflowClient, experiment_id: str, name: str, tags: Mapping
     """A new run with these tags and those that say who began it.
 
     A server's reply may be lost: the client then asks again, and there are two runs of which only one is
-    known. The tag `attempt` finds the other one, which is closed.
+    known. The tag `attempt` finds the other one, which is closed; that of a child is left to
+    `close_unknown`, since each look reads the whole experiment.
     """
     attempt = secrets.token_hex(8)
     owner = {"host": socket.gethostname(), "process": identity(psutil.Process()), "attempt": attempt}
@@ -59,7 +63,7 @@ def begin_run(client: MlflowClient, experiment_id: str, name: str, tags: Mapping
     except BaseException:
         _close_attempt(client, experiment_id, attempt, kept="none")
         raise
-    if client.tracking_uri.startswith("http"):
+    if is_remote(client) and PARENT not in tags:
         _close_attempt(client, experiment_id, attempt, kept=run.info.run_id)
     return run
 
@@ -83,6 +87,19 @@ def close_dead(client: MlflowClient, experiment_id: str, study: str) -> list[str
     for item in sorted(closed, key=lambda item: item.parent == ""):  # a parent last
         _kill(client, item)
     return [item.run_id for item in closed]
+
+
+def close_unknown(client: MlflowClient, experiment_id: str, parent: str) -> None:
+    """Nothing; children of a search that are RUNNING though it has ended all that it knows of are KILLED."""
+    for run in running_children(client, experiment_id, parent):
+        error = "the server's reply was lost when it was begun; another run took its place"
+        end_run(client, run.info.run_id, "KILLED", begun=run.info.start_time, error=error)
+
+
+def running_children(client: MlflowClient, experiment_id: str, parent: str) -> list[Run]:
+    """The children of a run that the record calls RUNNING; a query that reads the whole experiment."""
+    still = f"tags.`{PARENT}` = '{parent}' and attributes.status = 'RUNNING'"
+    return list(client.search_runs([experiment_id], still))
 
 
 def close_if_dead(client: MlflowClient, run_id: str) -> None:
@@ -111,7 +128,7 @@ def _described(run: Run) -> Running:
     return Running(
         run_id=run.info.run_id,
         name=run.info.run_name or "",
-        parent=tags.get("mlflow.parentRunId", ""),
+        parent=tags.get(PARENT, ""),
         host=host,
         process=process,
         begun=run.info.start_time,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,16 +15,18 @@ from typing import Any
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
+from mlflow.models import ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from churnlib.errors import IntegrityError
 from churnlib.families import family
 from churnlib.lock import pins
-from churnlib.models.manifest import DESCRIPTION, require_whole
-from churnlib.models.scorer import Encoder, Scorer
+from churnlib.models.manifest import DESCRIPTION, model_path, require_whole
+from churnlib.models.scorer import Encoder, Scorer, read_description
 from churnlib.store import project_root
+from churnlib.tracking.artifacts import put_files
+from churnlib.tracking.model_template import Template
 from churnlib.tracking.outages import explained
 from churnlib.tracking.phase import Recorder
 
@@ -34,6 +38,7 @@ WRITTEN_BY_LOADING = "registered_model_meta"  # MLflow puts this beside a model 
 NO_BYTECODE = "__pycache__"
 # What scorer.py has that no model needs.
 FOR_TYPE_CHECKERS = "if TYPE_CHECKING:\n    from churnlib.models.family import Predictor\n\n"
+_SAVING = threading.Lock()  # MLflow keeps what a model's script sets in a global
 _TYPES = {"category": DataType.string, "boolean": DataType.boolean}
 
 
@@ -51,23 +56,45 @@ def log_model(
     given. These are the steps of MLflow's own `log_model` that write something; it would read the run and
     every metric again, which takes longer than the writing. `Recorder.batch` gives a model its metrics.
     """
-    logged = mlflow.initialize_logged_model(
-        name="model",
-        source_run_id=recorder.run_id,
-        experiment_id=recorder.experiment,
-        params={name: str(value) for name, value in parameters.items()},
-    )
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            saved = _save(Path(scratch), scorer, content, logged, recorder.run_id, example)
-            place = get_artifact_repository(logged.artifact_location, recorder.client.tracking_uri)
-            place.log_artifacts(str(saved))
-    except BaseException:
-        mlflow.finalize_logged_model(logged.model_id, "FAILED")
-        raise
-    mlflow.finalize_logged_model(logged.model_id, "READY")
-    recorder.client.log_outputs(recorder.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    logged = begin_model(recorder, parameters)
+    put_model(recorder, logged, model_template(scorer, example), content)
+    end_model(recorder, logged)
     return str(logged.model_id)
+
+
+def begin_model(recorder: Recorder, parameters: Mapping[str, Any]) -> LoggedModel:
+    """A model of the recorder's run, as yet without files."""
+    with explained():
+        return mlflow.initialize_logged_model(
+            name="model",
+            source_run_id=recorder.run_id,
+            experiment_id=recorder.experiment,
+            params={name: str(value) for name, value in parameters.items()},
+        )
+
+
+def put_model(recorder: Recorder, logged: LoggedModel, template: Template, content: bytes) -> None:
+    """Put the model's files where it keeps them; it is FAILED where that cannot be done."""
+    try:
+        with explained():
+            place = get_artifact_repository(logged.artifact_location, recorder.client.tracking_uri)
+            put_files(place, template.filled(content, logged, recorder.run_id))
+    except BaseException:
+        recorder.client.finalize_logged_model(logged.model_id, "FAILED")
+        raise
+
+
+def end_model(recorder: Recorder, logged: LoggedModel) -> None:
+    """Say that the model is whole, and that its run made it."""
+    recorder.client.finalize_logged_model(logged.model_id, "READY")
+    recorder.client.log_outputs(recorder.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+
+
+def model_template(scorer: Scorer, example: Sequence[Mapping[str, Any]] | None = None) -> Template:
+    """What MLflow saves of every model with this scorer's family, columns and threshold, and this example."""
+    pinned = tuple(requirements(project_root(), scorer.description.family))
+    with _SAVING:
+        return _template(scorer.description.to_json(), pinned, json.dumps(list(example or [])))
 
 
 def signature(encoder: Encoder) -> ModelSignature:
@@ -148,45 +175,26 @@ def verified_files(model_id: str, manifest: Mapping[str, str]) -> dict[str, byte
     return files
 
 
-def _save(
-    scratch: Path,
-    scorer: Scorer,
-    content: bytes,
-    logged: LoggedModel,
-    run_id: str,
-    example: Sequence[Mapping[str, Any]] | None,
-) -> Path:
-    """The folder below `scratch` that holds the model as MLflow stores and loads it."""
-    paths = _write_parts(scratch, scorer, content)
-    folder = scratch / "model"
-    mlflow.pyfunc.save_model(
-        folder,
-        mlflow_model=Model(
-            artifact_path=logged.artifact_location,
-            run_id=run_id,
-            model_uuid=logged.model_id,
-            model_id=logged.model_id,
-        ),
-        python_model=str(paths["script"]),
-        artifacts={name: str(paths[name]) for name in ("scorer", "model")},
-        pip_requirements=requirements(project_root(), scorer.description.family),
-        signature=signature(scorer.encoder),
-        input_example=list(example) if example else None,
-    )
-    (folder / NO_BYTECODE).write_text("Python is to keep no compiled code here.\n", encoding="utf-8")
-    return folder
-
-
-def _write_parts(folder: Path, scorer: Scorer, content: bytes) -> dict[str, Path]:
-    """The script, the scorer's description and the family's own file, written to `folder`."""
-    name = scorer.description.family
-    contents = {
-        "script": (SCRIPT, model_script(name)),
-        "scorer": (Path(DESCRIPTION).name, scorer.description.to_json().encode()),
-        "model": (family(name).FILE, content),
-    }
-    paths = {}
-    for part, (name, content) in contents.items():
-        paths[part] = folder / name
-        paths[part].write_bytes(content)
-    return paths
+@functools.lru_cache(maxsize=16)
+def _template(description: str, pinned: tuple[str, ...], example: str) -> Template:
+    said = read_description(description)
+    with tempfile.TemporaryDirectory() as scratch:
+        parts = {
+            "script": (SCRIPT, model_script(said.family)),
+            "scorer": (Path(DESCRIPTION).name, description.encode()),
+            "model": (family(said.family).FILE, b""),
+        }
+        paths = {part: Path(scratch) / name for part, (name, _) in parts.items()}
+        for part, (_, content) in parts.items():
+            paths[part].write_bytes(content)
+        folder = Path(scratch) / "model"
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(paths["script"]),
+            artifacts={name: str(paths[name]) for name in ("scorer", "model")},
+            pip_requirements=list(pinned),
+            signature=signature(said.encoder),
+            input_example=json.loads(example) or None,
+        )
+        (folder / NO_BYTECODE).write_text("Python is to keep no compiled code here.\n", encoding="utf-8")
+        return Template.of(folder, model_path(said.family))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
-from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from churnlib.errors import ParameterError
 from churnlib.params import SearchParams
@@ -22,16 +22,18 @@ from churnlib.phaseparams import PhaseParams
 from churnlib.provenance import Provenance, collect
 from churnlib.results import DataResult, Result, to_text
 from churnlib.store import project_root
+from churnlib.tracking.artifacts import put_files
 from churnlib.tracking.connection import connect, experiment_id
-from churnlib.tracking.datasets import data_tags, dataset_inputs
-from churnlib.tracking.dead import begin_run, close_dead, end_run
+from churnlib.tracking.datasets import data_tags, dataset_inputs, log_datasets
+from churnlib.tracking.dead import PARENT, begin_run, close_dead, end_run, running_children
 from churnlib.tracking.outages import explained
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from churnlib.figures.style import HouseFigure
 
 RUN_VARIABLE = "CHURN_RUN_ID"  # set by the runner, which began the run and will end it
 ANEW_VARIABLE = "CHURN_ANEW"  # set by the runner under FORCE=1: work that was finished before does not count
+DATA_SCHEMA = "data_schema.json"
 LONGEST_PARAM = 6000  # MLflow cuts a longer value silently
 
 
@@ -45,6 +47,7 @@ class Recorder:
     root: Path
     notebook: str
     begun: int  # milliseconds since 1970
+    artifact_uri: str
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -82,21 +85,22 @@ class Recorder:
             tags=[RunTag(name, str(value)) for name, value in (tags or {}).items()],
         )
 
+    def files(self, contents: Mapping[str, bytes]) -> None:
+        """Log files together: path below the run's root to content."""
+        with explained():
+            put_files(get_artifact_repository(self.artifact_uri, self.client.tracking_uri), contents)
+
     def text(self, content: str, name: str) -> None:
         """Log a text file."""
-        self.client.log_text(self.run_id, content, name)
-
-    def figures(self, figures: Mapping[str, Figure]) -> None:
-        """Log figures as PNG under plots/."""
-        for name, figure in figures.items():
-            self.client.log_figure(self.run_id, figure, f"plots/{name}.png")
+        self.files(encoded({name: content}))
 
     def file(self, content: bytes, name: str) -> None:
         """Log a file's bytes."""
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / name
-            path.write_bytes(content)
-            self.client.log_artifact(self.run_id, str(path))
+        self.files({name: content})
+
+    def figures(self, figures: Mapping[str, HouseFigure]) -> None:
+        """Log figures under plots/: the very PNG that is shown, drawn once."""
+        self.files({f"plots/{name}.png": figure.png() for name, figure in figures.items()})
 
     def data(self, data: DataResult) -> None:
         """Record on the run which data it used: tags, dataset inputs, schema with fingerprints."""
@@ -105,20 +109,8 @@ class Recorder:
 
     def inputs(self, data: DataResult) -> None:
         """The part of `data` that is not tags, for a run that was begun with the tags."""
-        self._log_inputs(dataset_inputs(data))
-        self.text(data.data_schema, "data_schema.json")
-
-    def _log_inputs(self, datasets: list[DatasetInput]) -> None:
-        """Log datasets; once more where another run recorded the same between MLflow's look and its write.
-
-        MLflow then refuses this run's whole request, though the rows that it wanted are there by now.
-        """
-        try:
-            self.client.log_inputs(self.run_id, datasets)
-        except MlflowException as error:
-            if error.error_code != "BAD_REQUEST":
-                raise
-            self.client.log_inputs(self.run_id, datasets)
+        log_datasets(self.client, self.run_id, dataset_inputs(data))
+        self.text(data.data_schema, DATA_SCHEMA)
 
     def origin(self, params: PhaseParams) -> dict[str, Any]:
         """What every result states first: study, experiment, run and parameters."""
@@ -146,11 +138,11 @@ def begin(
     parent: Recorder | None = None,
     tags: Mapping[str, object] | None = None,
 ) -> Recorder:
-    """A new run with its provenance on record; a child if `parent` is given."""
+    """A new run with its provenance on record; if `parent` is given a child, whose files are yet to come."""
     client = parent.client if parent else connect(root)
     experiment = parent.experiment if parent else experiment_id(client, params.experiment, root)
     provenance = parent.provenance if parent else collect(root, root / "notebooks" / params.notebook)
-    nested = {"mlflow.parentRunId": parent.run_id} if parent else {"phase": params.phase}
+    nested = {PARENT: parent.run_id} if parent else {"phase": params.phase}
     run = begin_run(
         client,
         experiment,
@@ -162,10 +154,10 @@ def begin(
             **{key: str(value) for key, value in (tags or {}).items()},
         },
     )
-    recorder = Recorder(client, run.info.run_id, experiment, root, params.notebook, run.info.start_time)
-    with _closed_on_error(recorder):
-        for file_name, content in provenance.files().items():
-            recorder.text(content, file_name)
+    recorder = _recorder(client, run, root, params)
+    if not parent:
+        with _closed_on_error(recorder):
+            recorder.files(encoded(provenance.files()))
     return recorder
 
 
@@ -197,7 +189,8 @@ def trains_anew() -> bool:
 def close_family(client: MlflowClient, run_id: str, status: str, *, error: str = "") -> None:
     """End a run, and if it is a search its children that are still running, with `status`."""
     run = client.get_run(run_id)
-    children = _running_children(client, run) if run.data.tags.get("phase") == SearchParams.phase else []
+    is_search = run.data.tags.get("phase") == SearchParams.phase
+    children = running_children(client, run.info.experiment_id, run_id) if is_search else []
     for member in [*children, run]:
         end_run(client, member.info.run_id, status, begun=member.info.start_time, error=error)
 
@@ -217,12 +210,6 @@ def status_of(client: MlflowClient, run_id: str) -> str:
     return str(run.info.status) if run.info.lifecycle_stage == "active" else ""
 
 
-def _running_children(client: MlflowClient, run: Run) -> list[Run]:
-    """A query that reads the whole experiment."""
-    still = f"tags.`mlflow.parentRunId` = '{run.info.run_id}' and attributes.status = 'RUNNING'"
-    return list(client.search_runs([run.info.experiment_id], still))
-
-
 @contextmanager
 def _closed_on_error(recorder: Recorder) -> Iterator[None]:
     try:
@@ -240,7 +227,19 @@ def _adopt(run_id: str, params: PhaseParams, root: Path) -> Recorder:
         raise ParameterError(
             "E215", f"run {run_id} is of phase {run.data.tags.get('phase')!r}, expected {params.phase!r}"
         )
-    return Recorder(client, run_id, run.info.experiment_id, root, params.notebook, run.info.start_time)
+    return _recorder(client, run, root, params)
+
+
+def _recorder(client: MlflowClient, run: Run, root: Path, params: PhaseParams) -> Recorder:
+    info = run.info
+    return Recorder(
+        client, info.run_id, info.experiment_id, root, params.notebook, info.start_time, info.artifact_uri
+    )
+
+
+def encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    """Texts by their file names, as `Recorder.files` takes them."""
+    return {name: text.encode() for name, text in texts.items()}
 
 
 def _text(value: object) -> str:

@@ -61,7 +61,10 @@ def save(root: Path, name: str = "", *, rows: pd.DataFrame | None = None, exampl
         f"planted-{name}-{example}", artifact_location=str(root / "mlartifacts")
     )
     run = client.create_run(experiment)
-    recorder = Recorder(client, run.info.run_id, experiment, ROOT, "3_finalize.ipynb", run.info.start_time)
+    info = run.info
+    recorder = Recorder(
+        client, info.run_id, experiment, ROOT, "3_finalize.ipynb", info.start_time, info.artifact_uri
+    )
     rows = planted_rows() if rows is None else rows
     first = rows.dropna().head(3).to_dict("records")
     given = [{str(name): value for name, value in row.items()} for row in first]

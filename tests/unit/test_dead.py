@@ -14,7 +14,17 @@ import pytest
 from mlflow.entities import Run
 
 from churnlib.tracking import connection
-from churnlib.tracking.dead import Running, begin_run, close_dead, end_run, identity, running
+from churnlib.tracking.dead import (
+    PARENT,
+    Running,
+    begin_run,
+    close_dead,
+    close_unknown,
+    end_run,
+    identity,
+    running,
+    running_children,
+)
 from churnlib.tracking.outages import Client
 
 HERE = "this-host"
@@ -173,3 +183,23 @@ def test_C2_a_run_that_was_begun_and_never_known_is_closed(
         begin_run(Interrupted(connection.tracking_uri(tmp_path)), experiment, "mine", {"study": "planted"})
     (run,) = client.search_runs([experiment])
     assert run.info.status == "KILLED"
+
+
+def test_C2_the_twin_of_a_child_is_closed_when_its_search_ends_and_no_sooner(
+    client: Client, experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = LostReply(connection.tracking_uri(tmp_path))
+    parent = begin_run(client, experiment, "search", {"study": "planted"}).info.run_id
+    other = begun(client, experiment, **{PARENT: "another search"})
+    with monkeypatch.context() as patch:
+        patch.setattr(LostReply, "search_runs", None)  # a look at the whole experiment
+        child = begin_run(far, experiment, "child", {"study": "planted", PARENT: parent})
+    end_run(client, child.info.run_id, "FINISHED", begun=child.info.start_time)
+    [twin] = running_children(client, experiment, parent)
+    assert twin.info.run_id != child.info.run_id
+    close_unknown(client, experiment, parent)
+    closed = client.get_run(twin.info.run_id)
+    assert closed.info.status == "KILLED" and "reply was lost" in closed.data.tags["error"]
+    assert [status(client, run_id) for run_id in (child.info.run_id, parent, other)] == [
+        *("FINISHED", "RUNNING", "RUNNING")
+    ]
