@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from churnlib.errors import ChurnError, InfrastructureError
 
@@ -31,10 +32,21 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     Raises `InfrastructureError`: E501 when the disk is full, E503 when the folder cannot be written to.
     """
-    with _explained(path, len(data)):
+    with writing(path, len(data)) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def writing(path: Path, size: int) -> Iterator[BinaryIO]:
+    """A stream of about `size` bytes; once the block is left without an error, `path` holds them, durably.
+
+    An error in the block leaves `path` as it was. Raises as `write_bytes` does.
+    """
+    with _explained(path, size):
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         try:
-            _write_durably(partial, data)
+            with _durable(partial) as stream:
+                yield stream
             partial.replace(path)
         except BaseException:
             with suppress(OSError):
@@ -51,16 +63,18 @@ def require_writable(folder: Path) -> None:
     probe = folder / f".probe.{secrets.token_hex(4)}.partial"
     with _explained(probe, 1):
         try:
-            _write_durably(probe, b"x")
+            with _durable(probe) as stream:
+                stream.write(b"x")
         finally:
             with suppress(OSError):
                 probe.unlink(missing_ok=True)
 
 
-def _write_durably(partial: Path, data: bytes) -> None:
+@contextmanager
+def _durable(partial: Path) -> Iterator[BinaryIO]:
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
+        yield stream
         stream.flush()
         os.fsync(stream.fileno())
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import psutil
 from IPython.display import display
 
-from churnlib.atomic import write_bytes, write_text
-from churnlib.data.fingerprint import fingerprint
+from churnlib.atomic import write_text, writing
+from churnlib.data.fingerprint import fingerprint, fingerprint_of
 from churnlib.data.generate import streamflow
 from churnlib.data.load import read_table
+from churnlib.data.memory import CELL
+from churnlib.data.openfile import HashingStream, sha256_of
+from churnlib.data.parquet import stored_columns, stored_table, write_rows
 from churnlib.errors import IntegrityError, ParameterError
 from churnlib.ledger.state import Opening
 from churnlib.params import DataParams
-from churnlib.results import DataResult, Result, Source, SplitRecord, sha256, to_text
+from churnlib.results import DataResult, Result, Source, SplitRecord, to_text
 
 GENERATORS = {"streamflow": streamflow}
 STAGING_VARIABLE = "CHURN_STAGING_DIR"  # set by the runner: it publishes the result when all is whole
@@ -48,8 +53,8 @@ def project_root(start: Path | None = None) -> Path:
     )
 
 
-def open_source(params: DataParams, root: Path) -> Opened:
-    """The whole table, generated or read from the user's file."""
+def open_source(params: DataParams, root: Path, announce: Callable[[str], object] | None = None) -> Opened:
+    """The whole table, generated or read from the user's file; `announce` is told what that takes first."""
     kind, _, name = params.source.partition(":")
     if kind == "generate":
         if name not in GENERATORS:
@@ -68,6 +73,8 @@ def open_source(params: DataParams, root: Path) -> Opened:
         encoding=params.encoding,
         text_columns=params.text_columns,
         memory_budget_mb=params.memory_budget_mb,
+        free_memory=psutil.virtual_memory().available,
+        announce=announce,
     )
     source = Source(kind="file", location=params.source, sha256=loaded.source_sha256, rows=len(loaded.table))
     return Opened(loaded.table, source, loaded.notices, None)
@@ -78,21 +85,41 @@ def object_path(root: Path, split_fingerprint: str) -> Path:
     return root / "build" / "objects" / f"{split_fingerprint}.parquet"
 
 
-def put_split(root: Path, table: pd.DataFrame, labels: npt.NDArray[np.int8]) -> SplitRecord:
-    """The record of a split, stored under its fingerprint; a split already there is not written again."""
-    name = fingerprint(table)
+def put_split(
+    root: Path,
+    table: pd.DataFrame,
+    labels: npt.NDArray[np.int8],
+    rows: npt.NDArray[np.int64] | None = None,
+) -> SplitRecord:
+    """The record of a split, stored under its fingerprint; a split already there is not written again.
+
+    `rows` are the positions of its rows in the table (None: all of them); `labels` are the split's own. It
+    is written a group of rows at a time, and hashed on the way.
+    """
+    count = len(table) if rows is None else len(rows)
+    name = fingerprint(table, rows)
     path = object_path(root, name)
-    if not path.is_file() or not holds_split(path.read_bytes(), name):
+    if holds_split(path, name):
+        with path.open("rb") as stream:
+            file_sha256 = sha256_of(stream)
+    else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False, compression="zstd")
-        write_bytes(path, buffer.getvalue())
+        with writing(path, count * table.shape[1] * CELL) as stream:
+            hashing = HashingStream(stream)
+            write_rows(table, rows, hashing)
+        file_sha256 = hashing.sha256
     return SplitRecord(
-        fingerprint=name,
-        file_sha256=sha256(path.read_bytes()),
-        rows=len(table),
-        target_rate=float(labels.mean()),
+        fingerprint=name, file_sha256=file_sha256, rows=count, target_rate=float(labels.mean())
     )
+
+
+def scratch_folder(root: Path) -> Path:
+    """The folder of this process for what memory cannot hold; those of dead processes are removed."""
+    own = root / "build" / "memory" / str(os.getpid())
+    for folder in own.parent.glob("*"):
+        if not (folder.name.isdigit() and psutil.pid_exists(int(folder.name))):
+            shutil.rmtree(folder, ignore_errors=True)
+    return own
 
 
 def read_split(root: Path, data: DataResult, name: str) -> pd.DataFrame:
@@ -142,14 +169,14 @@ def verified_split(root: Path, record: SplitRecord, name: str) -> pd.DataFrame:
         raise IntegrityError(
             "E406", f"{name} split {path} is missing; run `make data FORCE=1` to write it again"
         )
-    content = path.read_bytes()
-    if (found := sha256(content)) != record.file_sha256:
-        raise IntegrityError(
-            "E403",
-            f"{name} split {path}: sha256 {found[:16]}… found, {record.file_sha256[:16]}… recorded; "
-            "the file was changed: run `make data FORCE=1`",
-        )
-    table = pd.read_parquet(io.BytesIO(content))
+    with path.open("rb") as stream:
+        if (found := sha256_of(stream)) != record.file_sha256:
+            raise IntegrityError(
+                "E403",
+                f"{name} split {path}: sha256 {found[:16]}… found, {record.file_sha256[:16]}… recorded; "
+                "the file was changed: run `make data FORCE=1`",
+            )
+        table = stored_table(stream)
     if (cells := fingerprint(table)) != record.fingerprint:
         raise IntegrityError(
             "E407",
@@ -200,9 +227,11 @@ def archive(folder: Path) -> None:
             item.replace(target / item.name)
 
 
-def holds_split(content: bytes, name: str) -> bool:
-    """Whether these bytes are a Parquet file of the table with fingerprint `name`."""
+def holds_split(path: Path, name: str) -> bool:
+    """Whether this is a Parquet file of the table with fingerprint `name`; no file is none."""
     try:
-        return fingerprint(pd.read_parquet(io.BytesIO(content))) == name
+        with path.open("rb") as stream:
+            rows, width, columns = stored_columns(stream)
+            return fingerprint_of(rows, width, columns) == name
     except Exception:  # a damaged file makes the Parquet reader raise nearly anything
         return False

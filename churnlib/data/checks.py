@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from churnlib.data.association import single_column_auc
 from churnlib.data.columns import infinite_errors, rows_of, shown
+from churnlib.data.duplicates import repeated_rows
 from churnlib.data.schema import DATE, DROPPED, GROUP, ID_LIKE, SPLIT_DATE, Column, Schema
 from churnlib.errors import ChurnError, DataError, GateRefused, ParameterError, raise_all
 
@@ -159,7 +160,7 @@ def _extreme_count(series: pd.Series[Any]) -> int:
 
 
 def _about_rows(features: pd.DataFrame, target: str, y: NDArray[np.int8]) -> Iterator[Finding]:
-    duplicates = int(features.duplicated().sum())
+    duplicates = repeated_rows(features)
     if duplicates:
         message = f"{duplicates:,} of {len(features):,} rows repeat an earlier row in every feature"
         yield Finding("", "duplicates", "warning", message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -53,18 +53,28 @@ CELLS: tuple[tuple[tuple[type, ...], Callable[[Any], str]], ...] = (
 )
 
 
-def fingerprint(table: pd.DataFrame) -> str:
+def fingerprint(table: pd.DataFrame, rows: NDArray[np.int64] | None = None) -> str:
     """64 hex digits that change with any cell, column name, type or order; the index is ignored.
 
-    Raises `DataError` E316 for a column whose cells have no defined bytes (lists, dicts, intervals)
+    `rows` are the positions of those that count, in their order (None: all); they are taken a column at a
+    time. Raises `DataError` E316 for a column whose cells have no defined bytes (lists, dicts, intervals)
     and E320 for a column name that is not text.
     """
+    columns = ((name, table.iloc[:, place]) for place, name in enumerate(table.columns))
+    if rows is None:
+        return fingerprint_of(len(table), table.shape[1], columns)
+    taken = ((name, series.iloc[rows]) for name, series in columns)
+    return fingerprint_of(len(rows), table.shape[1], taken)
+
+
+def fingerprint_of(rows: int, width: int, columns: Iterable[tuple[object, pd.Series[Any]]]) -> str:
+    """The fingerprint of a table that comes column by column, so that it need not be anywhere as a whole."""
     digest = hashlib.sha256(MAGIC)
-    digest.update(struct.pack("<QQ", len(table), table.shape[1]))
-    for position, name in enumerate(table.columns, start=1):
+    digest.update(struct.pack("<QQ", rows, width))
+    for position, (name, series) in enumerate(columns, start=1):
         if not isinstance(name, str):
             raise DataError("E320", f"the name of column {position} is not text; name every column by text")
-        for part in _column_parts(table.iloc[:, position - 1], name):
+        for part in _column_parts(series, name):
             digest.update(part)
     return digest.hexdigest()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churnlib.data.columns import as_text, did_you_mean, rows_of, shown
+from churnlib.data.columns import as_text, did_you_mean, rows_of, shown, value_text
 from churnlib.errors import ChurnError, DataError, raise_all
 
 LABELS_NAMED = 10  # a column with more values than this is no label, and its values are not shown
@@ -24,6 +24,11 @@ def encode_target(table: pd.DataFrame, target: str, positive_label: str) -> NDAr
     if target not in table.columns:
         hint = did_you_mean(target, table.columns)
         raise DataError("E321", f"label column '{shown(target)}' is not in the table{hint}; set `target`")
+    codes, values = pd.factorize(table[target])
+    names = [value_text(value) for value in values]
+    if codes.min(initial=0) >= 0 and len(set(names)) == 2 and positive_label in names:
+        positive: NDArray[np.int8] = np.array([name == positive_label for name in names], dtype=np.int8)
+        return positive[codes]
     labels = as_text(table[target])
     errors = _null_errors(labels, target)
     raise_all(errors + _label_errors(labels, target, positive_label))

@@ -11,11 +11,12 @@ from sklearn.metrics import roc_auc_score
 
 from churnlib.data.checks import Finding, balance_finding, examine
 from churnlib.data.columns import as_text
+from churnlib.data.duplicates import duplicated_across
 from churnlib.data.enforce import enforce
 from churnlib.data.labels import encode_target
 from churnlib.data.profile import wilson
 from churnlib.data.schema import Schema, infer
-from churnlib.data.split import Split, duplicated_across, split_table
+from churnlib.data.split import Split, split_table
 from churnlib.params import DataParams
 from churnlib.results import SPLITS
 
@@ -88,17 +89,17 @@ def prepare(
         date_column=params.date_column,
         group_column=params.group_column,
     )
-    prepared = Prepared(table, seen_in(schema, table.iloc[split.train]), labels, split, findings)
+    prepared = Prepared(table, seen_in(schema, table, split.train), labels, split, findings)
     late = [*_about_unexpected(unexpected), *_late_findings(prepared, reference)]
     return replace(prepared, findings=[*findings, *late])
 
 
-def seen_in(schema: Schema, train: pd.DataFrame) -> Schema:
+def seen_in(schema: Schema, table: pd.DataFrame, train: npt.NDArray[np.int64]) -> Schema:
     """The schema with the categories of the training rows alone: what a model can have learned."""
     columns = []
     for column in schema.columns:
         if column.levels is not None:
-            levels = sorted(as_text(train[column.name]).dropna().unique().tolist())
+            levels = sorted(as_text(table[column.name].iloc[train]).dropna().unique().tolist())
             columns.append(column.model_copy(update={"levels": levels}))
         else:
             columns.append(column)

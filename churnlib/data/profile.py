@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnlib.data.association import single_column_auc
-from churnlib.data.columns import as_text
+from churnlib.data.columns import as_text, value_text
 from churnlib.data.schema import Schema
 
 MISSING = "missing"
 OTHER = "other"
+Places = NDArray[np.int64]
 Z95 = 1.959963984540054
 
 
@@ -40,8 +41,7 @@ def churn_rate_by(table: pd.DataFrame, y: NDArray[np.int8], column: str, *, bins
     Numbers with more than `bins` values are cut into bins of about equal size; of other columns the
     `bins` most frequent levels stay and the rest is "other". Empty cells are "missing", last.
     """
-    labels, order = _bins(table[column], bins)
-    codes = labels.map({label: place for place, label in enumerate(order)}).to_numpy()
+    codes, order = _bins(table[column], bins)
     rows = np.bincount(codes, minlength=len(order))
     churned = np.bincount(codes, weights=y, minlength=len(order))
     low, high = wilson(churned, rows)
@@ -94,34 +94,37 @@ def _centre(series: pd.Series[Any], kind: str) -> dict[str, Any]:
     }
 
 
-def _bins(series: pd.Series[Any], bins: int) -> tuple[pd.Series[Any], list[str]]:
-    """Every cell's bin label and the labels in the order to show."""
+def _bins(series: pd.Series[Any], bins: int) -> tuple[Places, list[str]]:
+    """The place of every cell's bin, and the bins' labels in the order to show."""
     is_number = pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype)
     if is_number and series.nunique() > bins:
-        labels, order = _quantile_bins(series, bins)
+        places, order = _quantile_bins(series, bins)
     else:
-        labels, order = _levels(series, bins, keep_all=is_number)
-    if series.isna().any():
-        labels, order = labels.fillna(MISSING), [*order, MISSING]
-    return labels, order
+        places, order = _levels(series, bins, keep_all=is_number)
+    if (missing := series.isna().to_numpy()).any():
+        places, order = np.where(missing, len(order), places), [*order, MISSING]
+    return places, order
 
 
-def _quantile_bins(series: pd.Series[Any], bins: int) -> tuple[pd.Series[Any], list[str]]:
+def _quantile_bins(series: pd.Series[Any], bins: int) -> tuple[Places, list[str]]:
     """Bins between values of the column, each but the first without its left end; none is empty."""
     values = series.to_numpy(dtype=np.float64, na_value=np.nan)
     shares = np.linspace(0, 1, bins + 1)
     edges = np.unique(np.quantile(values[~np.isnan(values)], shares, method="inverted_cdf"))
-    names = np.array([f"{left:g} to {right:g}" for left, right in pairwise(edges)], dtype=object)
-    places = np.clip(np.searchsorted(edges, values) - 1, 0, len(names) - 1)
-    labels = pd.Series(names[places], index=series.index).mask(series.isna())
-    return labels, list(dict.fromkeys(names))
+    names = [f"{left:g} to {right:g}" for left, right in pairwise(edges)]
+    order = list(dict.fromkeys(names))
+    at = np.clip(np.searchsorted(edges, values) - 1, 0, len(names) - 1)
+    return np.array([order.index(name) for name in names])[at], order
 
 
-def _levels(series: pd.Series[Any], bins: int, *, keep_all: bool) -> tuple[pd.Series[Any], list[str]]:
+def _levels(series: pd.Series[Any], bins: int, *, keep_all: bool) -> tuple[Places, list[str]]:
     """Levels as text: numbers in their order, others by frequency with the rare ones as "other"."""
-    texts = as_text(series)
+    codes, values = pd.factorize(series)
+    texts = [value_text(value) for value in values]
     if keep_all:
-        return texts, list(dict.fromkeys(as_text(series.dropna().sort_values())))
-    order = [str(level) for level in texts.value_counts().index[:bins]]
-    rest = texts.notna() & ~texts.isin(order)
-    return (texts.mask(rest, OTHER), [*order, OTHER]) if rest.any() else (texts, order)
+        order = list(dict.fromkeys(value_text(value) for value in pd.Series(values).sort_values()))
+    else:
+        order = [str(level) for level in as_text(series).value_counts().index[:bins]]
+        order += [OTHER] if set(texts).difference(order) else []
+    place = {text: number for number, text in enumerate(order)}
+    return np.array([*(place.get(text, len(order) - 1) for text in texts), 0])[codes], order

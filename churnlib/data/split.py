@@ -68,16 +68,6 @@ def split_table(
     return split
 
 
-def duplicated_across(features: pd.DataFrame, split: Split) -> int:
-    """How many validation and test rows also stand in train, equal in every feature.
-
-    Rows are compared by a 64-bit hash: a false match among a million rows has a chance of 3e-8.
-    """
-    hashes = pd.util.hash_pandas_object(features, index=False).to_numpy()
-    held_out = np.concatenate([split.val, split.test])
-    return int(np.isin(hashes[held_out], hashes[split.train]).sum())
-
-
 def _by_chance(y: NDArray[np.int8], test_size: float, val_size: float, seed: int) -> Split:
     rest, test = train_test_split(np.arange(len(y)), test_size=test_size, stratify=y, random_state=seed)
     train, val = train_test_split(rest, test_size=val_size, stratify=y[rest], random_state=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -206,7 +206,7 @@ def importance(fitted: Fitted, encoder: Encoder) -> pd.DataFrame:
     measured on the training rows and so flatters columns of many values: of noise, too.
     """
     decrease = np.zeros(len(encoder.columns))
-    for tree in Predictor(fitted.content, encoder).trees:
+    for tree in cast(Predictor, fitted.predictor).trees:
         decrease += tree.compute_feature_importances()
     names = [column.name for column in encoder.columns]
     table = pd.DataFrame({"feature": names, "importance": decrease / (decrease.sum() or 1.0)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -191,7 +191,7 @@ def fit(
 
 def importance(fitted: Fitted, encoder: Encoder) -> pd.DataFrame:
     """Columns feature, importance (gain) and splits; the most useful first."""
-    booster = Predictor(fitted.content, encoder).booster
+    booster = cast(Predictor, fitted.predictor).booster
     table = pd.DataFrame(
         {
             "feature": [column.name for column in encoder.columns],

@@ -17,12 +17,14 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, with_config
 
+from churnlib.data.columns import LARGE
 from churnlib.errors import DataError
 from churnlib.models.family import Encoded, Fitted, Labels, Promise, Watch
 from churnlib.models.linearfile import faults as faults
 from churnlib.models.linearfile import linear_model, size, to_bytes
+from churnlib.models.newton import Optimum, minimum
 from churnlib.models.scorer import Encoder, Matrix, Values
-from churnlib.models.terms import Part, joined, parts_of
+from churnlib.models.terms import Part, joined, parts_of, width
 from churnlib.phaseparams import STRICT
 
 TITLE = "logistic regression"
@@ -71,7 +73,7 @@ class Settings(TypedDict, total=False):
 class Design:
     """The training rows as the regression sees them; every C shares them."""
 
-    matrix: Any  # float64, shape (n_rows, n_terms), dense or sparse
+    matrix: Any  # float64, shape (n_rows, n_terms), dense or sparse; None where it is made in batches
     labels: Labels
     parts: tuple[Part, ...]
     encoder: Encoder
@@ -139,9 +141,13 @@ class Predictor:
 
 
 def prepare(data: Encoded) -> Design:
-    """The training rows, standardized, with a term per level and gap."""
+    """The training rows, standardized, with a term per level and gap.
+
+    More rows than `LARGE` would take several times their memory side by side.
+    """
     parts = parts_of(data.encoder.columns, data.train)
-    return Design(joined(parts), data.train_labels, parts, data.encoder)
+    in_batches = len(data.train) > LARGE and width(parts) <= WIDE
+    return Design(None if in_batches else joined(parts), data.train_labels, parts, data.encoder)
 
 
 def fit(
@@ -158,13 +164,13 @@ def fit(
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    solver = "newton-cholesky" if prepared.matrix.shape[1] <= WIDE else "newton-cg"
+    solver = "newton-cholesky" if width(prepared.parts) <= WIDE else "newton-cg"
     estimator = LogisticRegression(**settings, solver=solver, tol=TOLERANCE, max_iter=ITERATIONS)
     with _BLAS, threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # several, of one thing: the slope is looked at instead
-        estimator.fit(prepared.matrix, prepared.labels)
-        _check_converged(estimator, prepared)
-    model = linear_model(prepared.parts, estimator.coef_[0], float(estimator.intercept_[0]))
+        found = _in_batches(estimator, prepared) if prepared.matrix is None else _at_once(estimator, prepared)
+    _check_converged(found, estimator.C, len(prepared.labels))
+    model = linear_model(prepared.parts, found.coefficients, found.intercept)
     content = to_bytes(model)
     empty = {"iteration": np.empty(0, np.int64), "train_log_loss": np.empty(0), "val_log_loss": np.empty(0)}
     return Fitted(
@@ -194,17 +200,26 @@ def promise(parameters: Mapping[str, Any]) -> Promise:  # noqa: ARG001 - holds f
     return Promise(True, "one best model, found in a fixed order on one thread, and stored to 9 digits")
 
 
-def _check_converged(estimator: Any, prepared: Design) -> None:
-    """DataError E326 unless the loss (log loss per row, with its penalty) is flat where the fit ended."""
-    rows = len(prepared.labels)
+def _at_once(estimator: Any, prepared: Design) -> Optimum:
+    estimator.fit(prepared.matrix, prepared.labels)
+    rows, coefficients = len(prepared.labels), estimator.coef_[0]
     distance = estimator.predict_proba(prepared.matrix)[:, 1] - prepared.labels
-    slope = prepared.matrix.T @ distance / rows + estimator.coef_[0] / (estimator.C * rows)
+    slope = prepared.matrix.T @ distance / rows + coefficients / (estimator.C * rows)
     steepest = float(max(np.abs(slope).max(), abs(distance.mean())))
-    if not steepest <= CONVERGED:
+    return Optimum(coefficients, float(estimator.intercept_[0]), steepest)
+
+
+def _in_batches(estimator: Any, prepared: Design) -> Optimum:
+    return minimum(prepared.parts, prepared.labels, C=estimator.C, enough=TOLERANCE, iterations=ITERATIONS)
+
+
+def _check_converged(found: Optimum, strength: float, rows: int) -> None:
+    """DataError E326 unless the loss (log loss per row, with its penalty) is flat where the fit ended."""
+    if not found.steepest <= CONVERGED:
         raise DataError(
             "E326",
-            f"logistic regression with C {estimator.C:g} did not converge on {rows} rows: the loss still has "
-            f"slope {steepest:.1e}, expected at most {CONVERGED:.0e}; give a smaller C",
+            f"logistic regression with C {strength:g} did not converge on {rows} rows: the loss still has "
+            f"slope {found.steepest:.1e}, expected at most {CONVERGED:.0e}; give a smaller C",
         )
 
 

@@ -6,13 +6,14 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, with_config
 
 from churnlib.models.family import Encoded, Fitted, Promise, Watch
+from churnlib.models.quantiles import Binned, binned
 from churnlib.models.scorer import Encoder, Matrix, Values
 from churnlib.phaseparams import STRICT, NotNegative, Rate
 
@@ -111,20 +112,13 @@ class Predictor:
 class Prepared:
     """Binned training and validation rows: built once, read by every fit, in any thread."""
 
-    train: xgboost.QuantileDMatrix
-    val: xgboost.QuantileDMatrix  # in the bins of `train`
+    rows: Binned
     encoder: Encoder
 
 
 def prepare(data: Encoded) -> Prepared:
     """Quantile matrices of both splits, as XGBClassifier makes them for every single fit."""
-    import xgboost
-
-    names, types = data.encoder.internal_names, data.encoder.feature_types
-    said: dict[str, Any] = {"feature_names": names, "feature_types": types, "enable_categorical": True}
-    train = xgboost.QuantileDMatrix(data.train, data.train_labels, **said)
-    val = xgboost.QuantileDMatrix(data.val, data.val_labels, ref=train, **said)
-    return Prepared(train, val, data.encoder)
+    return Prepared(binned(data), data.encoder)
 
 
 def fit(
@@ -137,19 +131,22 @@ def fit(
     import xgboost
 
     estimator = xgboost.XGBClassifier(
-        **{**settings, "eval_metric": "logloss"}, n_jobs=threads, enable_categorical=True
+        **{**settings, "eval_metric": "logloss"},
+        n_jobs=0 if prepared.rows.is_external else threads,
+        enable_categorical=True,
     )
     history: dict[str, dict[str, list[float]]] = {}
-    booster = xgboost.train(
-        estimator.get_xgb_params(),
-        prepared.train,
-        num_boost_round=settings["n_estimators"],
-        evals=[(prepared.train, "train"), (prepared.val, "val")],
-        early_stopping_rounds=settings["early_stopping_rounds"],
-        evals_result=history,
-        verbose_eval=False,
-        callbacks=[_watching(watch)] if watch else None,
-    )
+    with prepared.rows.turn:
+        booster = xgboost.train(
+            estimator.get_xgb_params(),
+            prepared.rows.train,
+            num_boost_round=settings["n_estimators"],
+            evals=[(prepared.rows.train, "train"), (prepared.rows.val, "val")],
+            early_stopping_rounds=settings["early_stopping_rounds"],
+            evals_result=history,
+            verbose_eval=False,
+            callbacks=[_watching(watch)] if watch else None,
+        )
     content = bytes(booster.save_raw("ubj"))
     curves = {f"{split}_log_loss": history[split]["logloss"] for split in ("train", "val")}
     return Fitted(
@@ -180,7 +177,7 @@ def effective_parameters(given: Mapping[str, Any], booster: xgboost.Booster) -> 
 
 def importance(fitted: Fitted, encoder: Encoder) -> pd.DataFrame:
     """Columns feature, importance (gain) and splits, of the trees that score; the most useful first."""
-    scoring = _scoring(Predictor(fitted.content, encoder).booster)
+    scoring = _scoring(cast(Predictor, fitted.predictor).booster)
     gain, splits = (
         [score.get(name, 0.0) for name in encoder.internal_names]
         for score in (scoring.get_score(importance_type=kind) for kind in ("gain", "weight"))

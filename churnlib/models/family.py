@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,13 +51,17 @@ class Promise:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Encoded training and validation rows, shapes (n_rows, n_columns) and (n_rows,)."""
+    """Encoded training and validation rows, shapes (n_rows, n_columns) and (n_rows,).
+
+    `scratch` is a folder for what a family does not want to hold in memory; None: it holds everything.
+    """
 
     train: Matrix
     train_labels: Labels
     val: Matrix
     val_labels: Labels
     encoder: Encoder
+    scratch: Path | None = None
 
 
 @dataclass(frozen=True)

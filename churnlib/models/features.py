@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -28,9 +30,12 @@ def labels_of(table: pd.DataFrame, schema: Schema) -> npt.NDArray[np.int8]:
     return encode_target(table, schema.target, schema.positive_label)
 
 
-def encode_splits(train: pd.DataFrame, val: pd.DataFrame, schema: Schema) -> Encoded:
-    """Training and validation rows as a family takes them."""
+def encode_splits(
+    train: pd.DataFrame, val: pd.DataFrame, schema: Schema, scratch: Path | None = None
+) -> Encoded:
+    """Training and validation rows as a family takes them; `scratch` as in `Encoded`."""
     encoder = encoder_for(schema)
     train_matrix, _ = encoder.encode(train[schema.features])
     val_matrix, _ = encoder.encode(val[schema.features])
-    return Encoded(train_matrix, labels_of(train, schema), val_matrix, labels_of(val, schema), encoder)
+    labels = labels_of(train, schema), labels_of(val, schema)
+    return Encoded(train_matrix, labels[0], val_matrix, labels[1], encoder, scratch)

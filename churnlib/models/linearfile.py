@@ -74,7 +74,7 @@ def linear_model(parts: tuple[Part, ...], coefficients: Values, intercept: float
     """A fitted model as its file says it, from one coefficient per term and the intercept of the terms."""
     columns, begin = [], 0
     for part in parts:
-        own = coefficients[begin : begin + part.terms.shape[1]]
+        own = coefficients[begin : begin + part.width]
         begin += len(own)
         intercept += part.centre(own)
         # Levels and intercept can trade any constant; the penalty makes the levels' sum 0, up to rounding.

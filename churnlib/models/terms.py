@@ -14,6 +14,7 @@ import numpy as np
 
 from churnlib.models.scorer import Column, Matrix, Values
 
+EVERY = slice(None)
 DENSE = 4  # terms per input column; with more of them most are zero, and sparse products are faster
 
 
@@ -31,9 +32,44 @@ class Part:
     """What became of one input column: its quantity first, if it has one, then its marks."""
 
     column: Column
-    terms: Any  # sparse, shape (n_rows, n_terms)
+    cells: Matrix  # the encoded column, shape (n_rows,)
     quantity: Mapping[str, float]  # median, mean and scale of a number; empty for a category
     marks: tuple[Mark, ...]
+    constant: bool = (
+        False  # a number that never varies: its term is zero, so that its coefficient is 0, no noise
+    )
+
+    @property
+    def width(self) -> int:
+        """How many terms there are."""
+        return len(self.marks) + bool(self.quantity)
+
+    def terms(self, rows: slice = EVERY) -> Any:
+        """The terms of some rows, made anew each time; float64, sparse, shape (n_rows, n_terms)."""
+        from scipy import sparse
+
+        values = self.cells[rows].astype(np.float64)
+        if self.quantity:
+            return sparse.csr_array(self._of_number(values))
+        place = {mark.level: number for number, mark in enumerate(self.marks)}
+        known = np.array([place.get(level, 0) for level in (*self.column.levels, None)])  # 0: of no row
+        at = (np.arange(len(values)), known[_codes(self.column, values)])
+        return sparse.csr_array((np.ones(len(values)), at), shape=(len(values), self.width))
+
+    def dense(self, rows: slice) -> Values:
+        """The same terms of some rows, dense."""
+        if self.quantity:
+            return self._of_number(self.cells[rows].astype(np.float64))
+        made: Values = self.terms(rows).toarray()
+        return made
+
+    def _of_number(self, values: Values) -> Values:
+        gap = np.isnan(values)
+        filled = np.where(gap, self.quantity["median"], values)
+        standard = (filled - self.quantity["mean"]) / self.quantity["scale"]
+        terms = [np.zeros(len(values)) if self.constant else standard]
+        terms += [gap / mark.spread for mark in self.marks]
+        return np.column_stack(terms)
 
     def of_marks(self, coefficients: Values) -> dict[str | None, float]:
         """What each level, and a gap as None, adds to a row that has it."""
@@ -47,14 +83,14 @@ class Part:
 
     def effects(self, coefficients: Values) -> Values:
         """What the column adds to each training row, less its average; shape (n_rows,)."""
-        added: Values = self.terms @ coefficients - self.centre(coefficients)
+        added: Values = self.terms() @ coefficients - self.centre(coefficients)
         return added
 
 
 def parts_of(columns: tuple[Column, ...], matrix: Matrix) -> tuple[Part, ...]:
     """A part per column of an encoded matrix, shape (n_rows, n_columns)."""
     return tuple(
-        (_category if column.kind == "category" else _number)(column, matrix[:, place].astype(np.float64))
+        (_category if column.kind == "category" else _number)(column, matrix[:, place])
         for place, column in enumerate(columns)
     )
 
@@ -63,8 +99,27 @@ def joined(parts: tuple[Part, ...]) -> Any:
     """All terms side by side, float64, shape (n_rows, n_terms); sparse where most of them are zero."""
     from scipy import sparse
 
-    matrix = sparse.hstack([part.terms for part in parts], format="csr")
-    return matrix.toarray() if matrix.shape[1] <= DENSE * len(parts) else matrix
+    matrix = sparse.hstack([part.terms() for part in parts], format="csr")
+    return matrix.toarray() if is_dense(parts) else matrix
+
+
+def batch(parts: tuple[Part, ...], rows: slice) -> Any:
+    """All terms of some rows, as `joined` has them."""
+    from scipy import sparse
+
+    if is_dense(parts):
+        return np.hstack([part.dense(rows) for part in parts])
+    return sparse.hstack([part.terms(rows) for part in parts], format="csr")
+
+
+def width(parts: tuple[Part, ...]) -> int:
+    """How many terms there are in all."""
+    return sum(part.width for part in parts)
+
+
+def is_dense(parts: tuple[Part, ...]) -> bool:
+    """Whether most terms of a row are not zero."""
+    return width(parts) <= DENSE * len(parts)
 
 
 def digits(value: float) -> float:
@@ -77,32 +132,25 @@ def _short(value: float) -> float:
     return float(str(np.float32(value))) + 0.0
 
 
-def _number(column: Column, values: Values) -> Part:
-    """A constant column's term is zero everywhere, so that its coefficient is 0 and no noise."""
-    from scipy import sparse
-
+def _number(column: Column, cells: Matrix) -> Part:
+    values = cells.astype(np.float64)
     gap = np.isnan(values)
     given, share = values[~gap], float(gap.mean())
     median = _short(float(np.median(given))) if len(given) else 0.0
     filled = np.where(gap, median, values)
-    constant = not len(given) or given.min() == given.max()
+    constant = not len(given) or bool(given.min() == given.max())
     mean, scale = digits(float(filled.mean())), 1.0 if constant else digits(float(filled.std()))
-    terms = [np.zeros(len(values)) if constant else (filled - mean) / scale]
-    marks: tuple[Mark, ...] = ()
-    if 0 < share < 1:
-        marks = (Mark(None, share, float(np.sqrt(share * (1 - share)))),)
-        terms.append(gap / marks[0].spread)
-    quantity = {"median": median, "mean": mean, "scale": scale}
-    return Part(column, sparse.csr_array(np.column_stack(terms)), quantity, marks)
+    marks = (Mark(None, share, float(np.sqrt(share * (1 - share)))),) if 0 < share < 1 else ()
+    return Part(column, cells, {"median": median, "mean": mean, "scale": scale}, marks, constant)
 
 
-def _category(column: Column, values: Values) -> Part:
-    from scipy import sparse
-
-    codes = np.where(np.isnan(values), len(column.levels), values).astype(np.int64)
-    seen, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    rows = np.arange(len(codes))
-    terms = sparse.csr_array((np.ones(len(codes)), (rows, places)), shape=(len(codes), len(seen)))
+def _category(column: Column, cells: Matrix) -> Part:
+    seen, counts = np.unique(_codes(column, cells.astype(np.float64)), return_counts=True)
     names = (*column.levels, None)
-    marks = (Mark(names[code], count / len(codes)) for code, count in zip(seen, counts.tolist(), strict=True))
-    return Part(column, terms, {}, tuple(marks))
+    marks = (Mark(names[code], count / len(cells)) for code, count in zip(seen, counts.tolist(), strict=True))
+    return Part(column, cells, {}, tuple(marks))
+
+
+def _codes(column: Column, values: Values) -> Any:
+    """A category's codes, that of a gap being the last."""
+    return np.where(np.isnan(values), len(column.levels), values).astype(np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Any
@@ -84,7 +84,7 @@ class Arena:
 
 def run_side_by_side(
     arena: Arena, listed: Sequence[Entrant], *, workers: int, deadline: float
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Each entrant as soon as it is trained, cut or has failed, `workers` at a time.
 
     The order of arrival varies, what arrives does not. No more than `workers` are in flight while the

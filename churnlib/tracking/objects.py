@@ -6,7 +6,10 @@ writes looks at the bytes that are there, not at the name.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -14,11 +17,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from churnlib.atomic import write_bytes
+from churnlib.atomic import writing
+from churnlib.data.openfile import HashingStream, sha256_of
 from churnlib.errors import InfrastructureError, IntegrityError
 from churnlib.results import DataResult, SplitRecord, sha256
 from churnlib.store import holds_split, object_path
-from churnlib.tracking.folders import names_in
+from churnlib.tracking.folders import in_place, names_in
 
 FOLDER = "objects"
 
@@ -58,27 +62,19 @@ def stored(client: MlflowClient, experiment: str, name: str) -> bytes | None:
 
     Raises InfrastructureError E512 if the artifact store does not answer.
     """
-    repository = _repository(client, experiment)
-    try:
-        if name not in names_in(repository, FOLDER):
-            return None
-        with tempfile.TemporaryDirectory() as scratch:
-            return Path(repository.download_artifacts(f"{FOLDER}/{name}", scratch)).read_bytes()
-    except (MlflowException, OSError) as error:
-        raise InfrastructureError(
-            "E512",
-            f"{FOLDER}/{name} of the artifact store cannot be read: {error}; "
-            "the same command may be tried again",
-        ) from None
+    with _lying(client, experiment, name) as path:
+        return path.read_bytes() if path else None
 
 
 def share(client: MlflowClient, experiment: str, root: Path, data: DataResult) -> int:
     """Upload the splits that the artifact store does not hold whole; returns how many that were."""
     repository = _repository(client, experiment)
     wanted = {object_path(root, split.fingerprint): split for split in data.splits.values()}
-    missing = [
-        path for path, split in wanted.items() if not _is_whole(stored(client, experiment, path.name), split)
-    ]
+    missing = []
+    for path, split in wanted.items():
+        with _lying(client, experiment, path.name) as there:
+            if not _is_whole(there, split):
+                missing.append(path)
     for path in missing:
         repository.log_artifact(str(path), FOLDER)
     return len(missing)
@@ -91,27 +87,61 @@ def fetch_missing(client: MlflowClient, root: Path, data: DataResult) -> None:
         if path.is_file():
             continue
         experiment = client.get_run(data.run_id).info.experiment_id
-        content = stored(client, experiment, path.name)
-        if content is None:
-            raise IntegrityError(
-                "E406",
-                f"{name} split {path.name} is neither here nor in the artifact store of its experiment",
-            )
-        if (found := sha256(content)) != split.file_sha256:
+        with _lying(client, experiment, path.name) as there:
+            if there is None:
+                raise IntegrityError(
+                    "E406",
+                    f"{name} split {path.name} is neither here nor in the artifact store of its experiment",
+                )
+            _bring(there, path, split, name)
+
+
+def _bring(there: Path, path: Path, split: SplitRecord, name: str) -> None:
+    """Copies a split's file, its bytes checked on the way: what is written is what was hashed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with there.open("rb") as source, writing(path, there.stat().st_size) as target:
+        hashing = HashingStream(target)
+        shutil.copyfileobj(source, hashing, 2**20)
+        if (found := hashing.sha256) != split.file_sha256:
             raise IntegrityError(
                 "E403",
                 f"{name} split {path.name} in the artifact store: sha256 {found[:16]}… found, "
                 f"{split.file_sha256[:16]}… recorded; the file was changed: run `make data FORCE=1`",
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, content)
 
 
-def _is_whole(content: bytes | None, split: SplitRecord) -> bool:
-    """Whether these bytes are the split; another version of Parquet may have written it in other bytes."""
-    if content is None:
+@contextmanager
+def _lying(client: MlflowClient, experiment: str, name: str) -> Iterator[Path | None]:
+    """The file that lies under ``objects/<name>``, where it is or downloaded while the block lasts; or None.
+
+    Raises InfrastructureError E512 if the artifact store does not answer.
+    """
+    repository = _repository(client, experiment)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            if name not in names_in(repository, FOLDER):
+                found = None
+            elif here := in_place(repository, FOLDER):
+                found = here / name
+            else:
+                found = Path(repository.download_artifacts(f"{FOLDER}/{name}", scratch))
+            yield found
+        except (MlflowException, OSError) as error:
+            raise InfrastructureError(
+                "E512",
+                f"{FOLDER}/{name} of the artifact store cannot be read: {error}; "
+                "the same command may be tried again",
+            ) from None
+
+
+def _is_whole(path: Path | None, split: SplitRecord) -> bool:
+    """Whether this file is the split; another version of Parquet may have written it in other bytes."""
+    if path is None:
         return False
-    return sha256(content) == split.file_sha256 or holds_split(content, split.fingerprint)
+    with path.open("rb") as stream:
+        if sha256_of(stream) == split.file_sha256:
+            return True
+    return holds_split(path, split.fingerprint)
 
 
 def _repository(client: MlflowClient, experiment: str) -> ArtifactRepository:

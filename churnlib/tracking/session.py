@@ -34,6 +34,11 @@ class Session:
         """The result of an earlier phase, from a path below the root or ``run:<id>``."""
         return records.upstream(self.client, self.root, place, kind)
 
+    @property
+    def scratch(self) -> Path:
+        """A folder, made when it is used, for what a family does not want to hold in memory."""
+        return store.scratch_folder(self.root)
+
     def split(self, data: DataResult, name: str) -> pd.DataFrame:
         """The training or validation rows, fetched if they are not here, verified."""
         objects.fetch_missing(self.client, self.root, data)

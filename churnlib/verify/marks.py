@@ -20,6 +20,7 @@ WHY = {
     "seconds": "tells how long it took",
     "order": "stands in the order in which work in parallel was done",
     "who": "names who ran it",
+    "memory": "tells how much memory was free",
 }
 PERHAPS: dict[str, str] = {
     "history": "tells of what happened to the model before",

@@ -135,7 +135,7 @@ def test_A7_a_reader_who_stops_cancels_what_has_not_begun(monkeypatch: pytest.Mo
     run = run_side_by_side(arena(), listed("xgboost") * 5, workers=1, deadline=math.inf)
     next(run)
     threading.Timer(0.3, go_on.release, [100]).start()
-    run.close()  # type: ignore[attr-defined]
+    run.close()
     assert len(begun) <= 3
 
 

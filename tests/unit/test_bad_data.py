@@ -15,11 +15,12 @@ import pandas as pd
 import pytest
 
 from churnlib.data.checks import Finding, balance_finding, examine
+from churnlib.data.duplicates import duplicated_across
 from churnlib.data.enforce import enforce
 from churnlib.data.labels import encode_target
 from churnlib.data.load import read_table
 from churnlib.data.schema import infer
-from churnlib.data.split import duplicated_across, split_table
+from churnlib.data.split import split_table
 from churnlib.errors import ChurnError, DataError
 from tests.unit.bad_cases import CASES, PLANTED, PLANTED_NUMBER, ROWS, clean, put, written
 

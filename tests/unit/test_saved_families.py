@@ -26,7 +26,7 @@ from churnlib.models.requirements import declared
 from churnlib.models.scorer import Scorer
 from churnlib.tracking.allowed import PICKLED, require_no_surprises, surprises
 from churnlib.tracking.models import required
-from churnlib.tracking.reload import FreshProcess, Reloaded, start_fresh_process
+from churnlib.tracking.reload import FreshProcess, LentProcess, Reloaded, start_fresh_process
 from tests.unit.planted import ROOT
 from tests.unit.saved_model import Saved, planted_rows, save
 
@@ -53,7 +53,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> dict[
 
 
 @pytest.fixture(scope="module")
-def deployed(models: dict[str, Saved]) -> Iterator[dict[str, FreshProcess]]:
+def deployed(models: dict[str, Saved]) -> Iterator[dict[str, FreshProcess | LentProcess]]:
     """A fresh process at work for each; all of them are started at once, since each takes seconds."""
     started = {name: start_fresh_process(saved.files, saved.rows) for name, saved in models.items()}
     yield started
@@ -67,7 +67,7 @@ def test_the_families_are_all_that_there_are() -> None:
 
 @each_family
 def test_a_model_predicts_the_same_bits_in_a_fresh_process_without_the_project(
-    models: dict[str, Saved], deployed: dict[str, FreshProcess], name: str
+    models: dict[str, Saved], deployed: dict[str, FreshProcess | LentProcess], name: str
 ) -> None:
     found: Reloaded = deployed[name].result()
     assert found.error == ""

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from churnlib.data.split import Split, duplicated_across, split_table
+from churnlib.data.duplicates import duplicated_across
+from churnlib.data.split import Split, split_table
 from churnlib.errors import DataError, ParameterError
 
 ROWS = 1_000

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from churnlib.errors import IntegrityError, ParameterError
 from churnlib.ledger.state import Opening
 from churnlib.params import DataParams
 from churnlib.results import DataResult, SplitRecord, read_result, sha256
-from tests.unit.planted import data_result, planted_table, study
+from tests.unit.planted import ROOT, data_result, planted_table, study
 
 LABELS = np.array([0, 1, 1, 0] * 150, dtype=np.int8)
 
@@ -98,6 +101,59 @@ def test_whatever_a_damaged_file_does_to_the_reader_the_split_is_written_again(
             pd.read_parquet(path)
         again = store.put_split(root, planted_table(), LABELS)
         assert fingerprint(store.read_split(root, result_of(again), "train")) == stored.fingerprint
+
+
+def test_rows_of_a_table_are_stored_as_a_table_of_their_own(root: Path) -> None:
+    rows = np.random.default_rng(1).permutation(600)[:400]
+    part = planted_table().iloc[rows].reset_index(drop=True)
+    record = store.put_split(root, planted_table(), LABELS[rows], rows)
+    content = store.object_path(root, record.fingerprint).read_bytes()
+    store.object_path(root, record.fingerprint).unlink()
+    assert record == store.put_split(root, part, LABELS[rows])
+    assert content == store.object_path(root, record.fingerprint).read_bytes()
+    assert (record.rows, record.fingerprint) == (400, fingerprint(part))
+
+
+def test_a_split_whose_writing_fails_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(table: pd.DataFrame, rows: Any, stream: Any) -> None:
+        stream.write(b"PAR1 and no more")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "write_rows", half)
+    with pytest.raises(KeyboardInterrupt):
+        store.put_split(root, planted_table(), LABELS)
+    assert list((root / "build/objects").iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from churnlib import store
+from tests.unit.planted import planted_table
+def replace(self, target): os.kill(os.getpid(), signal.SIGKILL)
+Path.replace = replace
+store.put_split(Path(sys.argv[1]), planted_table(), np.zeros(600, np.int8))
+"""
+
+
+def test_a_kill_before_the_rename_leaves_no_split_and_the_next_writes_it_whole(root: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(root)], cwd=ROOT, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    path = store.object_path(root, fingerprint(planted_table()))
+    assert [item.suffix for item in path.parent.iterdir()] == [".partial"]
+    record = store.put_split(root, planted_table(), LABELS)
+    assert fingerprint(store.read_split(root, result_of(record), "train")) == record.fingerprint
+
+
+def test_folders_of_dead_processes_are_removed_from_scratch(root: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (str(dead.pid), str(os.getppid()), "strange"):
+        (root / "build/memory" / name).mkdir(parents=True)
+    own = store.scratch_folder(root)
+    assert own == root / "build/memory" / str(os.getpid())
+    assert [path.name for path in own.parent.iterdir()] == [str(os.getppid())]
 
 
 def test_missing_split_says_how_to_write_it_again(root: Path, stored: SplitRecord) -> None:
