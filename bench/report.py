@@ -1,4 +1,4 @@
-"""Measured tables as one dated Markdown and JSON file per run."""
+"""Measured tables as one dated Markdown and JSON file per run, with their charts beside them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ PACKAGES = ("mlflow", "numpy", "pandas", "scikit-learn", "xgboost")
 
 
 @dataclass(frozen=True)
+class Chart:
+    """A picture of a table's numbers: a word for its file's name, what it shows in words, and the PNG."""
+
+    name: str
+    alt: str
+    png: bytes
+
+
+@dataclass(frozen=True)
 class Table:
     """A benchmark's result: what was asked, the measured rows, and what they say."""
 
@@ -25,28 +34,35 @@ class Table:
     columns: tuple[str, ...]
     rows: list[tuple[str | float, ...]]
     verdict: str = ""
+    chart: Chart | None = None
 
 
 def write(tables: Sequence[Table], folder: Path) -> Path:
-    """The path of the Markdown file; the same content lies beside it as JSON."""
+    """The path of the Markdown file; the same content lies beside it as JSON, and each chart as PNG."""
     now = datetime.now(UTC)
+    where, stem = machine(folder), f"{now:%Y-%m-%dT%H%M%S}"
     content = {
         "measured_at": now.isoformat(timespec="seconds"),
-        "machine": machine(folder),
-        "tables": [asdict(table) for table in tables],
+        "machine": where,
+        "tables": [asdict(table) | {"chart": _chart_file(table, stem)} for table in tables],
     }
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{now:%Y-%m-%dT%H%M%S}.md"
-    path.write_text(markdown(tables, content["measured_at"], machine(folder)), encoding="utf-8")
+    for table in tables:
+        if table.chart:
+            (folder / _chart_file(table, stem)).write_bytes(table.chart.png)
+    path = folder / f"{stem}.md"
+    path.write_text(markdown(tables, content["measured_at"], where, stem), encoding="utf-8")
     path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
 
 
-def markdown(tables: Sequence[Table], measured_at: object, where: dict[str, str]) -> str:
-    """The tables as one Markdown page."""
+def markdown(tables: Sequence[Table], measured_at: object, where: dict[str, str], stem: str) -> str:
+    """The tables as one Markdown page, which lies beside their charts; `stem` begins the charts' names."""
     lines = [f"# Measured {measured_at}", "", ", ".join(f"{name} {text}" for name, text in where.items()), ""]
     for table in tables:
-        lines += [f"## {table.title}", "", table.question, "", _row(table.columns)]
+        lines += [f"## {table.title}", "", table.question, ""]
+        lines += [f"![{table.chart.alt}]({_chart_file(table, stem)})", ""] if table.chart else []
+        lines.append(_row(table.columns))
         lines.append(_row(["---"] + ["---:"] * (len(table.columns) - 1)))
         lines += [_row([shown(value) for value in row]) for row in table.rows]
         lines += ["", table.verdict, ""] if table.verdict else [""]
@@ -69,6 +85,10 @@ def machine(folder: Path) -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
+
+
+def _chart_file(table: Table, stem: str) -> str:
+    return f"{stem}-{table.chart.name}.png" if table.chart else ""
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -43,11 +43,16 @@ def project() -> Iterator[Path]:
             shutil.copytree(source / name, root / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
         shutil.copy(source / "requirements.lock", root)
         (root / ".gitignore").write_text(IGNORED)
-        _git(root, "init", "--quiet")
-        _git(root, "add", ".")
-        _git(root, "-c", "user.name=bench", "-c", "user.email=bench", "commit", "--quiet", "-m", "bench")
+        commit(root)
         with contextlib.chdir(root):
             yield root
+
+
+def commit(root: Path) -> None:
+    """Nothing; all that lies in the folder is in a git repository of its own."""
+    _git(root, "init", "--quiet")
+    _git(root, "add", ".")
+    _git(root, "-c", "user.name=bench", "-c", "user.email=bench", "commit", "--quiet", "-m", "bench")
 
 
 def build(root: Path) -> World:

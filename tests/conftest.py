@@ -18,6 +18,8 @@ import psutil
 import pytest
 import yaml
 
+import churnlib.tracking  # noqa: F401 - switches telemetry off before any test module imports MLflow
+
 REPOSITORY = Path(__file__).parents[1]
 PHASES = ("data", "search", "finalize", "registry", "lineage")
 QUESTIONS = ("compare", "reproduce")

@@ -52,7 +52,7 @@ import churnlib.store, mlflow
 os.umask(umask := os.umask(0))
 seen |= {
     'marks': [hasattr(x, 'leaked') for x in (builtins, churnlib.store, mlflow, pandas.DataFrame)],
-    'variables': sorted(set(os.environ) - {'JPY_PARENT_PID', 'PYTEST_CURRENT_TEST', 'KMP_INIT_AT_FORK'}),
+    'variables': {n: v for n, v in os.environ.items() if not n.startswith(('JPY_', 'KMP_', 'PYTEST_'))},
     'folder': os.getcwd(),
     'path': sys.path,
     'module': 'leaked' in sys.modules,

@@ -1,0 +1,1 @@
+"""Scripts that are timed as they stand: what somebody writes who uses nothing of this project."""
