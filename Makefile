@@ -26,6 +26,9 @@ ifdef WHO
 export CHURN_WHO := $(value WHO)
 endif
 
+# Run once more with kernels that import for themselves: what comes out must be the same.
+WITH_KERNELS := tests/notebooks tests/system/test_default_study.py tests/system/test_three_ways.py tests/system/test_verify.py
+
 .DEFAULT_GOAL := help
 .PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm diff test check format bench lock env clean
 .PHONY: champion history approve validate promote reject rollback archive reconcile audit
@@ -115,6 +118,7 @@ diff: env  ## What differs between two executed notebooks: make diff A=one.ipynb
 
 test: env  ## All tests
 	@$(PYTHON_HERE) -m pytest --numprocesses 2 --dist loadfile --quiet --durations 10
+	@CHURN_WARM=0 $(PYTHON_HERE) -m pytest --numprocesses 2 --dist loadfile --quiet $(WITH_KERNELS)
 
 check: env  ## Lint, types, stripped notebooks, and the lock in step with pyproject.toml
 	@$(PYTHON_HERE) -m ruff check --quiet .

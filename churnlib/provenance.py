@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,17 +91,20 @@ def notebook_hash(text: str) -> str:
 
 def library_hash(package: Path = Path(__file__).parent) -> str:
     """SHA-256 over the source files of churnlib, or of another copy of it: names and contents."""
-    found = {}
+    digest = hashlib.sha256()
+    for parts in sorted(_files_below(package)):
+        digest.update("/".join(parts).encode() + b"\0")
+        digest.update(package.joinpath(*parts).read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _files_below(package: Path) -> Iterator[tuple[str, ...]]:
+    """The parts of each file's path below the package."""
+    above = len(package.parts)
     for folder, below, names in os.walk(package):
         below[:] = [name for name in below if name != "__pycache__"]
-        for name in names:
-            path = Path(folder, name)
-            found[path.relative_to(package)] = path
-    digest = hashlib.sha256()
-    for relative in sorted(found):
-        digest.update(relative.as_posix().encode() + b"\0")
-        digest.update(found[relative].read_bytes() + b"\0")
-    return digest.hexdigest()
+        inside = Path(folder).parts[above:]
+        yield from ((*inside, name) for name in names)
 
 
 @functools.cache

@@ -6,9 +6,10 @@ the manifest once it lies there and is attached: a manifest without it says that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from churnlib.atomic import write_text
@@ -24,22 +25,29 @@ class Reports:
     def __init__(self, session: Session, pool: ThreadPoolExecutor) -> None:
         self._session = session
         self._pool = pool
+        self._wanted: list[Callable[[], None]] = []
         self._waiting: list[Future[None]] = []
 
-    def make(self, params: PhaseParams, folder: Path) -> None:
-        """Begin the report of what is published in `folder`, if there is one to be made."""
+    def want(self, params: PhaseParams, folder: Path) -> None:
+        """Note that what is published in `folder` needs a report, unless it is there."""
         manifest = read_manifest(folder)
         if manifest is not None and manifest.report and manifest.report not in manifest.files:
-            self._waiting.append(self._pool.submit(self._finish, params, folder, manifest))
+            self._wanted.append(partial(self._finish, params, folder, manifest))
+
+    def begin(self) -> None:
+        """Begin what is wanted: when a notebook runs, the runner has nothing to do but wait."""
+        while self._wanted:
+            self._waiting.append(self._pool.submit(self._wanted.pop(0)))
 
     def catch_up(self, root: Path, phases: Iterable[PhaseParams]) -> None:
         """Nothing; what a runner that was killed had published has its report."""
         for params in phases:
-            self.make(params, root / params.output_dir)
+            self.want(params, root / params.output_dir)
         self.wait()
 
     def wait(self) -> None:
-        """Nothing; every report that was begun is written and attached. Raises what kept one from it."""
+        """Nothing; every report that is wanted is written and attached. Raises what kept one from it."""
+        self.begin()
         while self._waiting:
             self._waiting.pop(0).result()
 

@@ -71,6 +71,7 @@ def run_phase(
     failure: tuple[str, str] | None = ("KILLED", "the runner was stopped")
     try:
         staging.mkdir(parents=True)
+        rendering.begin()
         outcome = execute.run_notebook(
             plan.notebook,
             plan.params.model_dump(),
@@ -89,7 +90,7 @@ def run_phase(
             manifest = write_manifest(plan, staging, recorder.run_id, outcome.seconds)
             close_family(session.client, recorder.run_id, "FINISHED")
             publish(staging, manifest)
-            rendering.make(plan.params, plan.output)
+            rendering.want(plan.params, plan.output)
             return Done(plan, ran=True)
         render(plan.params, executed, staging / plan.report)
         attach(session.client, recorder.run_id, [staging / plan.report])

@@ -36,6 +36,7 @@ class Nursery:
     def __init__(self, notebooks: Sequence[Path], about: Mapping[str, Any]) -> None:
         """`about` is told to everybody, beside the state of the library that is about to be imported."""
         self.ended = False  # somebody asked for that
+        self._before = dict(os.environ)
         self._about = {**about, "library": library_hash()}
         self._first, *others = [list(statements(notebook)) for notebook in notebooks] or [[]]
         self._later = deque([*(one for listed in others for one in listed), *LATE])
@@ -107,6 +108,7 @@ class Nursery:
             pid = os.fork()
         if pid == 0:
             self._forget(own)
+            request["env"] = self._as_if_imported(request["env"])
             newborn.live(request, descriptors, theirs)
         if own and theirs:
             theirs.close()
@@ -139,6 +141,14 @@ class Nursery:
                     kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             os.close(descriptor)
+
+    def _as_if_imported(self, environment: dict[str, str]) -> dict[str, str]:
+        """The environment with what importing sets: MLflow's telemetry off, pickle refused, and such."""
+        made = dict(environment)
+        for name, value in os.environ.items():
+            if value != self._before.get(name) and environment.get(name) == self._before.get(name):
+                made[name] = value
+        return made
 
     def _forget(self, own: socket.socket | None) -> None:
         """In a child: nothing that is watched is its own."""
