@@ -18,7 +18,7 @@ from churnlib.atomic import write_text, writing
 from churnlib.data.fingerprint import fingerprint, fingerprint_of
 from churnlib.data.generate import streamflow
 from churnlib.data.load import read_table
-from churnlib.data.memory import CELL
+from churnlib.data.memory import CELL, Memory, table_bytes
 from churnlib.data.openfile import HashingStream, sha256_of
 from churnlib.data.parquet import stored_columns, stored_table, write_rows
 from churnlib.errors import IntegrityError, ParameterError
@@ -55,12 +55,16 @@ def project_root(start: Path | None = None) -> Path:
 
 def open_source(params: DataParams, root: Path, announce: Callable[[str], object] | None = None) -> Opened:
     """The whole table, generated or read from the user's file; `announce` is told what that takes first."""
+    free = psutil.virtual_memory().available
+    memory = Memory(params.memory_budget_mb, free, announce)
     kind, _, name = params.source.partition(":")
     if kind == "generate":
         if name not in GENERATORS:
             raise ParameterError(
                 "E212", f"no generator {name!r} for source; known: {', '.join(sorted(GENERATORS))}"
             )
+        width = GENERATORS[name](1, params.seed).table.shape[1]
+        memory.claim(params.source, table_bytes(params.n_rows, width))
         made = GENERATORS[name](params.n_rows, params.seed)
         where = f"{params.source}?n_rows={params.n_rows}&seed={params.seed}"
         source = Source(
@@ -73,7 +77,7 @@ def open_source(params: DataParams, root: Path, announce: Callable[[str], object
         encoding=params.encoding,
         text_columns=params.text_columns,
         memory_budget_mb=params.memory_budget_mb,
-        free_memory=psutil.virtual_memory().available,
+        free_memory=free,
         announce=announce,
     )
     source = Source(kind="file", location=params.source, sha256=loaded.source_sha256, rows=len(loaded.table))

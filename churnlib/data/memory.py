@@ -49,6 +49,11 @@ class Memory:
             self.announce(f"{found}, of {self.budget_mb:,} that memory_budget_mb allows{others}")
 
 
+def table_bytes(rows: int, columns: int) -> float:
+    """What phase data takes at its height for a table of numbers."""
+    return float(rows * (ROW + columns * _numbers(1, rows)))
+
+
 def parquet_bytes(metadata: Any, schema: Any) -> float:
     """What phase data takes at its height for a Parquet file, known from its footer alone."""
     rows = int(metadata.num_rows)
@@ -67,5 +72,10 @@ def _column_bytes(kind: Any, rows: int, declared: int) -> int:
     """A run-length bomb declares little: 8 bytes a cell are the least."""
     flat = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_temporal)
     if any(is_flat(kind) for is_flat in flat):
-        return (1 if rows > LARGE else COPIES) * rows * CELL
+        return _numbers(rows, rows)
     return TEXT_FACTOR * max(declared, rows * CELL)
+
+
+def _numbers(cells: int, rows: int) -> int:
+    """What so many cells of a table with so many rows take."""
+    return (1 if rows > LARGE else COPIES) * cells * CELL

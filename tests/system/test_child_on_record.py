@@ -205,8 +205,10 @@ def test_a_server_is_asked_once_for_each_thing_and_has_the_same_record(
         there = runs_of(contest, parent)
         for item, run in zip(contest.trained, there, strict=True):
             require_whole(world, item, run)
+    again = requests.pop("POST runs/log-inputs")  # once more for whoever meets another at the same dataset
+    assert 3 <= again <= 3 + 2
     assert requests == {
-        **{f"POST runs/{name}": 3 for name in ASKED},
+        **{f"POST runs/{name}": 3 for name in ASKED if name != "log-inputs"},
         "PUT artifacts": 3 * (len(FILES) + len(MODEL_FILES)),
         "POST logged-models": 3,
         "PATCH logged-models": 3,
