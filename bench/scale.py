@@ -196,10 +196,10 @@ def _rows_verdict(points: Mapping[int, Mapping[str, Point]]) -> str:
             )
     if ORDINARY in points and len(points) > 1:
         most = max(points)
-        for name, times in (("wall time", _seconds), ("own CPU time", _own)):
+        for name, times in (("Wall time", _seconds), ("Own CPU time", _own)):
             ratio = times(points[most]) / most / (times(points[ORDINARY]) / ORDINARY)
             told.append(
-                f"{name.capitalize()} per row at {most:,} rows at most {TIME_BAR} × that at "
+                f"{name} per row at {most:,} rows at most {TIME_BAR} × that at "
                 f"{ORDINARY:,}: {ratio:.2f} ×, {_kept(ratio <= TIME_BAR)}."
             )
     return " ".join(told)
