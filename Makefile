@@ -27,7 +27,8 @@ export CHURN_WHO := $(value WHO)
 endif
 
 # Run once more with kernels that import for themselves: what comes out must be the same.
-WITH_KERNELS := tests/notebooks tests/system/test_default_study.py tests/system/test_three_ways.py tests/system/test_verify.py
+WITH_KERNELS := tests/notebooks/test_execute.py tests/system/test_default_study.py tests/system/test_three_ways.py \
+	tests/system/test_verify.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm diff test check format bench lock env clean
