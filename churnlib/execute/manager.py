@@ -16,9 +16,8 @@ from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from traitlets import default
 
 NAME = "churn-warm"
-PROVISIONER = (
-    "churnlib.warm.provisioner:WarmProvisioner"  # no installed entry point: nobody else is to find it
-)
+# No entry point that is installed: nobody else is to find it.
+PROVISIONER = "churnlib.warm.provisioner:WarmProvisioner"
 _ANSWER_SECONDS = 1.0  # then the question is asked again
 _NEWS_SECONDS = 0.2
 _CONNECT_MILLISECONDS = 10

@@ -55,6 +55,8 @@ class Nursery:
 
     def warm_up(self, further: Iterable[str] = ()) -> None:
         """Import what comes first and, at once, what is needed `further`; the rest while nobody asks."""
+        if sys.path[0] in ("", str(Path.cwd())):
+            del sys.path[0]  # as ipykernel_launcher does; IPython adds it again
         gc.disable()  # nothing that is imported goes away
         os.environ.setdefault("MPLBACKEND", INLINE)
         run([*EARLY, *self._first, *further])
@@ -179,8 +181,6 @@ def unsafe() -> str:
 
 def main() -> None:
     """Serve the command that started this process."""
-    if sys.path[0] in ("", str(Path.cwd())):
-        del sys.path[0]  # as ipykernel_launcher does; IPython adds it again
     with socket.socket(fileno=int(sys.argv[1])) as line:
         nursery = Nursery([Path(name) for name in sys.argv[2:]], {})
         nursery.warm_up()

@@ -27,8 +27,6 @@ READ_AT_IMPORT = ("ARROW_", "GOMP_", "JE_", "KMP_", "LD_", "MKL_", "MPL", "OMP_"
 
 def main() -> None:
     """Serve this folder's project."""
-    if sys.path[0] in ("", str(Path.cwd())):
-        del sys.path[0]
     about = {"environment": environment_at_import(), "interpreter": sys.executable}
     nursery = Nursery(sorted(Path("notebooks").glob("*.ipynb")), about)
     nursery.warm_up(COMMANDS)

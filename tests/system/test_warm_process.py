@@ -36,15 +36,19 @@ def served(
 
 def standing(project: Project) -> psutil.Process:
     """The warm process of the project."""
-    (found,) = [
-        process
-        for process in psutil.process_iter()
-        if process.ppid() != 0
-        and "churnlib.warm.standby" in " ".join(process.cmdline())
-        and process.cwd() == str(project.root)
-        and "churnlib.warm.standby" not in " ".join((process.parent() or process).cmdline())
-    ]
+    (found,) = [process for process in psutil.process_iter() if stands_for(process, project)]
     return found
+
+
+def stands_for(process: psutil.Process, project: Project) -> bool:
+    """Whether it is the project's warm process, and none of its forks; others may be ending meanwhile."""
+    try:
+        if "churnlib.warm.standby" not in process.cmdline() or process.cwd() != str(project.root):
+            return False
+        parent = process.parent()
+        return parent is None or "churnlib.warm.standby" not in parent.cmdline()
+    except psutil.Error:
+        return False
 
 
 def data(project: Project) -> DataResult:
