@@ -142,7 +142,8 @@ def environment() -> dict[str, object]:
     """Python, machine, and the version of every installed package, names in small letters."""
     packages: dict[str, str] = {}
     for item in importlib.metadata.distributions():
-        packages.setdefault(item.name.lower(), item.version)  # of two, the first is what is imported
+        name, version = _name_and_version(item)
+        packages.setdefault(name.lower(), version)  # of two, the first is what is imported
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -151,6 +152,14 @@ def environment() -> dict[str, object]:
         "threads": thread_count(),
         "packages": dict(sorted(packages.items())),
     }
+
+
+def _name_and_version(item: importlib.metadata.Distribution) -> tuple[str, str]:
+    """As the item's own properties say, which parse a package's whole description for each of the two."""
+    text = item.read_text("METADATA") or item.read_text("PKG-INFO") or ""
+    head = text.partition("\n\n")[0].splitlines()
+    named = dict(line.split(": ", 1) for line in head if line.startswith(("Name: ", "Version: ")))
+    return named.get("Name") or item.name, named.get("Version") or item.version
 
 
 def _source_of(module: str) -> Path | None:
