@@ -6,6 +6,8 @@ import copy
 import datetime
 import json
 import re
+import threading
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -14,6 +16,7 @@ from nbconvert.filters.ansi import strip_ansi
 from traitlets.config import Config
 
 from churnlib import notebookfile
+from churnlib.atomic import write_text
 from churnlib.html import words
 from churnlib.html.clean import clean_html
 from churnlib.html.tables import readable_tables
@@ -28,6 +31,7 @@ _SHOWN = [
     "text/plain",
 ]
 _HIDDEN_TAGS = {"injected-parameters", "papermill-error-cell-tag", notebookfile.FAILURE_TAG}
+_ALONE = threading.Lock()  # for the exporter, which keeps what it has compiled
 _ANSWERED = ("finished", "unknown")  # what a run says that then failed is not its answer
 
 
@@ -40,8 +44,20 @@ def to_html(executed: Path, *, title: str) -> str:
     """
     node = notebookfile.read(executed, code="E207")
     resources = {"report": _header(node, title)}
-    page, _ = _exporter().from_notebook_node(_shown_part(node), resources=resources)
+    with _ALONE:
+        page, _ = _exporter().from_notebook_node(_shown_part(node), resources=resources)
     return page
+
+
+def write_page(executed: Path, page: Path, *, title: str) -> None:
+    """Nothing; `page` is what `to_html` gives. Raises as that does."""
+    write_text(page, to_html(executed, title=title))
+
+
+def make_ready() -> None:
+    """Nothing; the templates are compiled, which the first page would wait for."""
+    empty = nbformat.v4.new_notebook()
+    _exporter().from_notebook_node(empty, resources={"report": _header(empty, "")})
 
 
 def question_of(node: nbformat.NotebookNode) -> str:
@@ -76,6 +92,7 @@ def stylesheet() -> str:
     return (TEMPLATES / "report" / "report.css").read_text(encoding="utf-8")
 
 
+@cache
 def _exporter() -> HTMLExporter:
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         config=Config({"NbConvertBase": {"display_data_priority": _SHOWN}}),

@@ -6,17 +6,19 @@ the manifest once it lies there and is attached: a manifest without it says that
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from churnlib.atomic import write_text
 from churnlib.phaseparams import PhaseParams
 from churnlib.pipeline.publish import Manifest, add_file, read_manifest
 from churnlib.tracking.phase import attach
 from churnlib.tracking.session import Session
+from churnlib.warm import client
+from churnlib.warm.newborn import PAGE
 
 
 class Reports:
@@ -68,7 +70,23 @@ def reports(session: Session) -> Iterator[Reports]:
 
 
 def render(params: PhaseParams, executed: Path, report: Path) -> None:
-    """Nothing; `report` is the executed notebook as a page."""
-    from churnlib.html import to_html  # not before the first notebook has run
+    """Nothing; `report` is the executed notebook as a page, written by a process beside this one if possible."""
+    title = f"{params.study}: {params.phase}"
+    aside = report.with_name(f".{report.name}")
+    if _written_elsewhere(executed, aside, title):
+        aside.replace(report)
+    else:
+        from churnlib.html import write_page  # imported only where it is needed
 
-    write_text(report, to_html(executed, title=f"{params.study}: {params.phase}"))
+        write_page(executed, report, title=title)
+
+
+def _written_elsewhere(executed: Path, page: Path, title: str) -> bool:
+    """Whether a process that has imported what that takes made the page."""
+    line = client.current()
+    page.unlink(missing_ok=True)
+    if line is None:
+        return False
+    with suppress(client.NotWarm):
+        line.fork(PAGE, [str(executed), str(page), title], cwd=str(Path.cwd()), environment=os.environ).wait()
+    return page.is_file()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from churnlib.errors import ChurnError
-from churnlib.params import PHASES, FinalizeParams, LineageParams, RegistryParams, SearchParams
+from churnlib.params import PHASES, LineageParams, RegistryParams, SearchParams
 from churnlib.phaseparams import PhaseParams
 from churnlib.pipeline.leftovers import clear_up
 from churnlib.pipeline.plan import ALWAYS_RUN, Plan, make_plan, read_params
@@ -90,7 +90,7 @@ class _Work:
 
     def _prepare(self, phase: str) -> None:
         """Begin what a later phase will wait for, and wait for what this one needs."""
-        if phase == FinalizeParams.phase and RegistryParams.phase in self.wanted:
+        if not self.lent and phase != LineageParams.phase and RegistryParams.phase in self.wanted:
             self.lent = self.stack.enter_context(ahead())  # it loads the candidate once that is on record
         if phase == RegistryParams.phase:
             self.rendering.wait()  # the evidence that it keeps covers the reports

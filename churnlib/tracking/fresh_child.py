@@ -30,6 +30,8 @@ def main() -> None:
     for name in ("mlflow.pyfunc", "pandas"):
         with contextlib.suppress(Exception):  # raised again, and told, where it is needed
             importlib.import_module(name)
+    with contextlib.suppress(Exception):  # MLflow asks which module is whose, once, when it loads a model
+        importlib.import_module("mlflow.utils.requirements_utils")._init_packages_to_modules_map()
     request = _request(Path("request.json"))
     answer = _answer(request["rows"], request["packages"])
     Path("answer.part").write_text(json.dumps(answer), encoding="utf-8")

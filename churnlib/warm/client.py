@@ -78,22 +78,18 @@ class Line:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
+        self._one_at_a_time = threading.Lock()
         self._kernels: list[Forked] = []
         self._library = ""  # the hash of the sources that it imported; known when it is ready
 
-    def kernel(self, arguments: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Forked:
-        """A new kernel; waits until the nursery is ready. Raises NotWarm with the reason if there is none."""
-        from churnlib.provenance import library_hash  # after the nursery was started, which takes longer
-
-        try:
-            if not self._library:
-                self._library = str(self._heard("library", READY_SECONDS))
-            if library_hash() != self._library:
-                raise NotWarm("churnlib was changed since its sources were imported")
-            made = Forked(self._asked(asking(KERNEL, arguments, cwd, environment)))
-        except (OSError, EOFError, ValueError) as error:
-            raise NotWarm(f"the process that forks kernels is gone ({type(error).__name__})") from None
-        self._kernels = [*(kernel for kernel in self._kernels if kernel.poll() is None), made]
+    def fork(
+        self, what: str, arguments: Sequence[str], *, cwd: str, environment: Mapping[str, str]
+    ) -> Forked:
+        """A new process; waits until the nursery is ready. Raises NotWarm if there is none."""
+        with self._one_at_a_time:
+            made = self._forked(asking(what, arguments, cwd, environment))
+        if what == KERNEL:
+            self._kernels = [*(kernel for kernel in self._kernels if kernel.poll() is None), made]
         return made
 
     def living(self) -> list[int]:
@@ -103,6 +99,18 @@ class Line:
     def close(self) -> None:
         """Hang up."""
         self._line.close()
+
+    def _forked(self, request: dict[str, Any]) -> Forked:
+        from churnlib.provenance import library_hash  # after the nursery was started, which takes longer
+
+        try:
+            if not self._library:
+                self._library = str(self._heard("library", READY_SECONDS))
+            if library_hash() != self._library:
+                raise NotWarm("churnlib was changed since its sources were imported")
+            return Forked(self._asked(request))
+        except (OSError, EOFError, ValueError) as error:
+            raise NotWarm(f"the process that forks kernels is gone ({type(error).__name__})") from None
 
     def _asked(self, request: dict[str, Any]) -> int:
         with Path(os.devnull).open() as nothing:
@@ -121,7 +129,7 @@ class Line:
 
 
 def asking(what: str, arguments: Sequence[str], cwd: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    """The request for a kernel or a command, in this folder, with this environment and no other."""
+    """The request for a process of that kind, in this folder, with this environment and no other."""
     os.umask(umask := os.umask(0o077))
     return {"what": what, "argv": list(arguments), "cwd": cwd, "env": dict(environment), "umask": umask}
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-EARLY = ("from ipykernel.kernelapp import IPKernelApp",)
+EARLY = ("from ipykernel.kernelapp import IPKernelApp", "import ipykernel.debugger")
 # In functions that the notebooks call, so that a phase which has no use for them does not wait for them.
 LATE = (
     "import git",  # MLflow looks for a commit whenever a run begins
@@ -21,12 +21,14 @@ LATE = (
     "import sklearn.ensemble",
     "import skops.io",
     "import lightgbm",
+    "from churnlib.html import report; report.make_ready()",
+    # Which module is whose: MLflow asks once in every process, when it saves its first model.
+    "from mlflow.utils import requirements_utils; requirements_utils._init_packages_to_modules_map()",
 )
 # What the command line imports when it knows its verb.
 COMMANDS = (
     "import churnlib.command_line, churnlib.summary",
     "import churnlib.pipeline.study, churnlib.pipeline.question, churnlib.pipeline.verify",
-    "import churnlib.html",
 )
 
 

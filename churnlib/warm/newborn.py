@@ -10,9 +10,10 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-KERNEL, COMMAND = "kernel", "command"  # what can be asked for
+KERNEL, COMMAND, PAGE = "kernel", "command", "page"  # what can be asked for
 
 
 def live(request: dict[str, Any], descriptors: Sequence[int], line: socket.socket | None) -> NoReturn:
@@ -23,7 +24,7 @@ def live(request: dict[str, Any], descriptors: Sequence[int], line: socket.socke
     status = 1
     try:
         _settle(request, descriptors)
-        status = _kernel() if line is None else _command(line)
+        status = _command(line) if line else _page() if request["what"] == PAGE else _kernel()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
@@ -76,6 +77,15 @@ def _command(line: socket.socket) -> int:
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), _stream(1), _stream(2)
     with client.over(line):
         return main(sys.argv[1:])
+
+
+def _page() -> int:
+    """An executed notebook as a page."""
+    from churnlib.html import write_page
+
+    executed, page, title = sys.argv
+    write_page(Path(executed), Path(page), title=title)
+    return 0
 
 
 def _stream(descriptor: int) -> Any:

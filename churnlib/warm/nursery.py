@@ -59,6 +59,7 @@ class Nursery:
             del sys.path[0]  # as ipykernel_launcher does; IPython adds it again
         gc.disable()  # nothing that is imported goes away
         os.environ.setdefault("MPLBACKEND", INLINE)
+        os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the debugger would warn of it
         run([*EARLY, *self._first, *further])
 
     def step(self, seconds: float | None) -> bool:

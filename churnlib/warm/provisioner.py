@@ -15,6 +15,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from churnlib.warm import client
+from churnlib.warm.newborn import KERNEL
 
 if TYPE_CHECKING:
     import subprocess
@@ -33,7 +34,7 @@ class WarmProvisioner(LocalProvisioner):
         if line is None or not _is_own(cmd):
             return await super().launch_kernel(cmd, **kwargs)
         try:
-            kernel = line.kernel(cmd[2:], cwd=str(kwargs["cwd"]), environment=kwargs["env"])
+            kernel = line.fork(KERNEL, cmd[2:], cwd=str(kwargs["cwd"]), environment=kwargs["env"])
         except client.NotWarm as reason:
             logger.warning("this kernel imports for itself: %s", reason)
             return await super().launch_kernel(cmd, **kwargs)
