@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import getpass
 import hashlib
@@ -10,12 +9,12 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from churnlib.repository import git, uncommitted
 from churnlib.results import sha256
+from churnlib.sources import library_hash
 
 
 @dataclass(frozen=True)
@@ -89,43 +88,6 @@ def notebook_hash(text: str) -> str:
     return digest.hexdigest()
 
 
-def library_hash(package: Path = Path(__file__).parent) -> str:
-    """SHA-256 over the source files of churnlib, or of another copy of it: names and contents."""
-    digest = hashlib.sha256()
-    for parts in sorted(_files_below(package)):
-        digest.update("/".join(parts).encode() + b"\0")
-        digest.update(package.joinpath(*parts).read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def _files_below(package: Path) -> Iterator[tuple[str, ...]]:
-    """The parts of each file's path below the package."""
-    above = len(package.parts)
-    for folder, below, names in os.walk(package):
-        below[:] = [name for name in below if name != "__pycache__"]
-        inside = Path(folder).parts[above:]
-        yield from ((*inside, name) for name in names)
-
-
-@functools.cache
-def training_hash(module: str) -> str:
-    """SHA-256 over the sources of a module of churnlib and of all those of churnlib that it imports."""
-    waiting, known = [module], dict[str, bytes]()
-    while waiting:
-        name = waiting.pop()
-        path = _source_of(name)
-        if name in known or path is None:
-            continue
-        known[name] = path.read_bytes()
-        for node in ast.walk(ast.parse(known[name])):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("churnlib"):
-                waiting += [node.module, *(f"{node.module}.{item.name}" for item in node.names)]
-    digest = hashlib.sha256()
-    for name in sorted(known):
-        digest.update(name.encode() + b"\0" + known[name] + b"\0")
-    return digest.hexdigest()
-
-
 def lock_hash(root: Path) -> str:
     """SHA-256 of requirements.lock, or "" where a project has none."""
     lock = root / "requirements.lock"
@@ -160,12 +122,6 @@ def _name_and_version(item: importlib.metadata.Distribution) -> tuple[str, str]:
     head = text.partition("\n\n")[0].splitlines()
     named = dict(line.split(": ", 1) for line in head if line.startswith(("Name: ", "Version: ")))
     return named.get("Name") or item.name, named.get("Version") or item.version
-
-
-def _source_of(module: str) -> Path | None:
-    """The file of a module of churnlib; None for a name that is no module."""
-    place = Path(__file__).parent.joinpath(*module.split(".")[1:])
-    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
 def _user() -> str:

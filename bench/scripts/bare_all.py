@@ -24,8 +24,8 @@ from bench.scripts.bare import ALIKE, Splits, judged, settings, splits, trained
 CORES = 2
 PENALTIES = (0.03, 0.1)
 FORESTS: tuple[dict[str, Any], ...] = (
-    {"n_estimators": 200, "max_depth": 12, "min_samples_leaf": 25, "max_features": 0.3},
-    {"n_estimators": 200, "max_depth": 8, "min_samples_leaf": 100, "max_features": 0.3},
+    {"n_estimators": 200, "max_depth": 12, "min_samples_leaf": 25, "max_features": 0.3, "max_samples": 0.25},
+    {"n_estimators": 200, "max_depth": 8, "min_samples_leaf": 100, "max_features": 0.3, "max_samples": 0.25},
 )
 LIGHT: tuple[dict[str, Any], ...] = (
     {"learning_rate": 0.05, "num_leaves": 4, "min_data_in_leaf": 50, "feature_fraction": 0.4, "lambda_l2": 1},

@@ -13,9 +13,10 @@ from churnlib.errors import ParameterError
 from churnlib.execute import check_names
 from churnlib.params import NOTEBOOKS, DataParams
 from churnlib.phaseparams import PhaseParams
-from churnlib.provenance import library_hash, lock_hash, notebook_hash
+from churnlib.provenance import lock_hash, notebook_hash
 from churnlib.results import RESULTS, read_result, sha256
 from churnlib.safenames import check_name
+from churnlib.sources import library_hash
 from churnlib.tracking.connection import tracking_uri
 
 ALWAYS_RUN = ("lineage",)  # it checks the present state of things that anybody may have changed

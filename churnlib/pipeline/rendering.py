@@ -70,7 +70,7 @@ def reports(session: Session) -> Iterator[Reports]:
 
 
 def render(params: PhaseParams, executed: Path, report: Path) -> None:
-    """Nothing; `report` is the executed notebook as a page, written by a process beside this one if possible."""
+    """Nothing; `report` is the executed notebook as a page, written by a process of its own if possible."""
     title = f"{params.study}: {params.phase}"
     aside = report.with_name(f".{report.name}")
     if _written_elsewhere(executed, aside, title):

@@ -8,10 +8,11 @@ from pathlib import Path
 from churnlib.errors import InfrastructureError
 from churnlib.proof.items import Cause, Compared, other, same, untold
 from churnlib.proof.recipe import Origin
-from churnlib.provenance import library_hash, lock_hash, notebook_hash
+from churnlib.provenance import lock_hash, notebook_hash
 from churnlib.remake.trail import Halt
 from churnlib.repository import commit_exists, git, git_fault
 from churnlib.results import sha256
+from churnlib.sources import library_hash
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _OURS = ("build", "mlartifacts", "mlflow.db*")  # what notebooks leave in the project's folder

@@ -21,10 +21,11 @@ from churnlib.models.family import Fitted, Pruned
 from churnlib.models.manifest import DESCRIPTION, model_path
 from churnlib.models.scorer import Description
 from churnlib.params import SearchParams
-from churnlib.provenance import environment, training_hash
+from churnlib.provenance import environment
 from churnlib.results import DataResult, sha256
 from churnlib.search.arena import Arena
 from churnlib.search.contest import Cut, Entrant, Trained
+from churnlib.sources import training_hash
 from churnlib.tracking.allowed import surprises
 from churnlib.tracking.child_record import CURVES, FOLDS, FOUND_IN, OUTCOME, outcome_sha256
 from churnlib.tracking.models import model_files

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from mlflow import MlflowClient
 
-from churnlib import provenance, store
+from churnlib import provenance, sources, store
 from churnlib.data.fingerprint import fingerprint
 from churnlib.data.prepare import prepare
 from churnlib.errors import ChurnError, InfrastructureError
@@ -81,7 +81,7 @@ def _code(root: Path, recipe: Recipe) -> list[Compared]:
         found = provenance.notebook_hash(path.read_text(encoding="utf-8")) if path.is_file() else ""
         items.append(_hash(origin.notebook, origin.notebook_sha256, found))
     final = recipe.origin("finalize")
-    items.append(_hash("churnlib", final.library_sha256, provenance.library_hash()))
+    items.append(_hash("churnlib", final.library_sha256, sources.library_hash()))
     return [*items, _hash("requirements.lock", final.lock_sha256, provenance.lock_hash(root))]
 
 

@@ -101,7 +101,7 @@ class Line:
         self._line.close()
 
     def _forked(self, request: dict[str, Any]) -> Forked:
-        from churnlib.provenance import library_hash  # after the nursery was started, which takes longer
+        from churnlib.sources import library_hash
 
         try:
             if not self._library:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 KERNEL, COMMAND, PAGE = "kernel", "command", "page"  # what can be asked for
+END = "end"  # asks for no process, but for the end of the nursery
 
 
 def live(request: dict[str, Any], descriptors: Sequence[int], line: socket.socket | None) -> NoReturn:

@@ -21,11 +21,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from churnlib.provenance import library_hash
+from churnlib.sources import library_hash
 from churnlib.warm import newborn, wire
 from churnlib.warm.imports import EARLY, LATE, run, statements
 
-END = "end"  # asks for no process, but for the end of this one
 ARROW = "jemalloc_bg_thd"  # the thread of Arrow's allocator, which puts itself right around a fork
 INLINE = "module://matplotlib_inline.backend_inline"  # what ipykernel sets before a notebook can import
 
@@ -88,7 +87,7 @@ class Nursery:
         except (EOFError, OSError):
             self._hang_up(line)
             return
-        if request["what"] == END:
+        if request["what"] == newborn.END:
             self.ended = True
             return
         try:

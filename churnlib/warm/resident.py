@@ -16,8 +16,7 @@ from typing import Any
 
 from churnlib.errors import InfrastructureError
 from churnlib.warm import client, wire
-from churnlib.warm.newborn import COMMAND
-from churnlib.warm.nursery import END
+from churnlib.warm.newborn import COMMAND, END
 from churnlib.warm.standby import FOLDER, SOCKET, environment_at_import
 
 logger = logging.getLogger(__name__)
@@ -104,7 +103,7 @@ def _handed_on(pid: int) -> Iterator[None]:
 
 def another(told: dict[str, Any]) -> str:
     """Why a process that was started in another state must not stand in for this one, or nothing."""
-    from churnlib.provenance import library_hash
+    from churnlib.sources import library_hash
 
     if told["library"] != library_hash():
         return "churnlib was changed since it was started; make warm starts another one"

@@ -193,7 +193,7 @@ def test_a_library_that_was_changed_since_is_imported_anew(
     tmp_path: Path, forking: client.Line, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert seen_by(tmp_path, "same", WHO)["warm"]
-    monkeypatch.setattr("churnlib.provenance.library_hash", lambda: "of other sources")
+    monkeypatch.setattr("churnlib.sources.library_hash", lambda: "of other sources")
     assert not seen_by(tmp_path, "other", WHO)["warm"]
     assert "churnlib was changed" in caplog.text
 

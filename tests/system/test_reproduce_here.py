@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from threadpoolctl import threadpool_limits
 
-from churnlib import provenance
+from churnlib import provenance, sources
 from churnlib.errors import IntegrityError, ParameterError
 from churnlib.families import xgboost
 from churnlib.models.family import Fitted
@@ -195,7 +195,7 @@ def test_another_version_of_a_package_is_to_blame_where_other_bytes_come_out(
 def plant(world: World, monkeypatch: pytest.MonkeyPatch, package: str, version: str) -> None:
     """Let this environment say that a package has another version, and that nothing else differs."""
     recorded = world.book.client.get_run(world.finalize.run_id).data.tags["library_sha256"]
-    monkeypatch.setattr(provenance, "library_hash", lambda: recorded)
+    monkeypatch.setattr(sources, "library_hash", lambda: recorded)
     honest = provenance.environment()
     packages = dict(honest["packages"]) | {package: version}  # type: ignore[call-overload]
     monkeypatch.setattr(provenance, "environment", lambda: {**honest, "packages": packages})

@@ -14,12 +14,13 @@ import pytest
 
 from churnlib.errors import InfrastructureError
 from churnlib.families import family
-from churnlib.provenance import environment, training_hash
+from churnlib.provenance import environment
 from churnlib.results import sha256
 from churnlib.search.arena import Arena
 from churnlib.search.contest import Trained
 from churnlib.search.folds import folds
 from churnlib.search.schedule import GridSchedule
+from churnlib.sources import training_hash
 from churnlib.tracking import found_work
 from churnlib.tracking.child_record import CLAIM, FOUND_IN, OUTCOME, TAKEN_FROM, ChildRecorder
 from churnlib.tracking.connection import connect

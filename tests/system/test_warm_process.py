@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from churnlib.provenance import library_hash
 from churnlib.results import DataResult, read_result
+from churnlib.sources import library_hash
 from churnlib.warm import resident, standby
 from tests.conftest import Project
 from tests.notebooks.test_warm_kernels import gone, wait_until

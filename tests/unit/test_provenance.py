@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from churnlib import provenance
+from churnlib import provenance, sources
 from churnlib.provenance import collect, lock_hash, notebook_hash
 from churnlib.repository import commit_exists, file_at
 from churnlib.results import sha256
@@ -178,13 +178,13 @@ def test_library_hash_covers_names_and_contents_and_no_caches(tmp_path: Path) ->
     (tmp_path / "templates").mkdir()
     page = tmp_path / "templates/page.html"
     page.write_text("one", encoding="utf-8")
-    first = provenance.library_hash(tmp_path)
+    first = sources.library_hash(tmp_path)
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__/page.pyc").write_bytes(b"cache")
-    assert provenance.library_hash(tmp_path) == first
+    assert sources.library_hash(tmp_path) == first
     page.write_text("two", encoding="utf-8")
-    second = provenance.library_hash(tmp_path)
+    second = sources.library_hash(tmp_path)
     renamed = page.rename(tmp_path / "templates/other.html")
-    third = provenance.library_hash(tmp_path)
+    third = sources.library_hash(tmp_path)
     renamed.write_text("one", encoding="utf-8")
-    assert len({first, second, third, provenance.library_hash(tmp_path)}) == 4
+    assert len({first, second, third, sources.library_hash(tmp_path)}) == 4

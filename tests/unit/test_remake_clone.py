@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from churnlib import provenance
+from churnlib import provenance, sources
 from churnlib.proof.items import Compared
 from churnlib.proof.recipe import Origin
 from churnlib.remake.clone import Clone
@@ -65,7 +65,7 @@ def origin_of(root: Path, notebook: Path | None = None) -> Origin:
         diff_sha256=found.tags()["uncommitted_diff_sha256"],
         notebook=found.notebook,
         notebook_sha256=found.notebook_sha256,
-        library_sha256=provenance.library_hash(root / "churnlib"),
+        library_sha256=sources.library_hash(root / "churnlib"),
         lock_sha256=found.lock_sha256,
         parameters={},
     )
