@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from churnlib.errors import ChurnError
 from churnlib.warm import client, resident
 
 PIPELINE = ("1_data", "2_search", "3_finalize", "4_registry", "5_lineage")
@@ -42,7 +43,11 @@ def _root() -> Path:
 
 def _main(arguments: Sequence[str]) -> int:
     """The exit status, of the project's warm process where it has one."""
-    status = resident.command(_root(), arguments) if _notebooks(arguments) else None
+    try:
+        status = resident.command(_root(), arguments) if _notebooks(arguments) else None
+    except ChurnError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_status
     return main(arguments) if status is None else status
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -17,4 +18,9 @@ def pins(root: Path) -> dict[str, str]:
         raise InfrastructureError(
             "E506", f"{path} is missing; models record their requirements from it: restore it from git"
         )
-    return dict(_PIN.findall(path.read_text(encoding="utf-8")))
+    return dict(_pins(path.read_text(encoding="utf-8")))
+
+
+@functools.lru_cache(maxsize=4)
+def _pins(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple(_PIN.findall(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,11 @@ class Fitted:
     curves: pd.DataFrame  # iteration, train_log_loss, val_log_loss (nats per row); no rows without iterations
     best_iteration: int | None  # from 0; None where nothing is iterated
     size: int  # fitted numbers, coefficients or leaves: the fewer, the simpler
+
+    @functools.cached_property
+    def curves_csv(self) -> str:
+        """The curves as they are kept."""
+        return self.curves.to_csv(index=False)
 
 
 class Family(Protocol):

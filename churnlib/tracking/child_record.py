@@ -44,9 +44,12 @@ class ChildRecorder:
         """
         fitted, name = item.fitted, item.entrant.family
         said = {**model_tags(name, fitted), OUTCOME: outcome_sha256(item)}
-        tables = {IMPORTANCE: family(name).importance(fitted, self._encoder), CURVES: fitted.curves}
+        tables = {
+            IMPORTANCE: family(name).importance(fitted, self._encoder).to_csv(index=False),
+            CURVES: fitted.curves_csv,
+        }
         if len(item.fold_scores):
-            tables[FOLDS] = pd.DataFrame({"auc": item.fold_scores})
+            tables[FOLDS] = pd.DataFrame({"auc": item.fold_scores}).to_csv(index=False)
         scorer = Scorer(fitted.predictor, name, self._encoder, self._params.decision_threshold)
         with one_transaction(self.parent.client):
             child = self._begin(item.entrant, {**said, **work, **_found_in(reused_from)})
@@ -93,7 +96,7 @@ class ChildRecorder:
         kind = family(item.entrant.family)
         said = {"model_type": kind.MODEL_TYPE, "pruned": "true", OUTCOME: outcome_sha256(item)}
         child = self._begin(item.entrant, {**said, **work, **_found_in(reused_from)})
-        child.files(self._files({CURVES: item.curve}))
+        child.files(self._files({CURVES: item.curve.to_csv(index=False)}))
         with one_transaction(child.client):
             child.batch(params=item.entrant.settings, metrics={"iterations": len(item.curve)})
             child.end("FINISHED")
@@ -125,10 +128,10 @@ class ChildRecorder:
             log_datasets(child.client, child.run_id, self._datasets)
         return child
 
-    def _files(self, tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
+    def _files(self, tables: Mapping[str, str]) -> dict[str, bytes]:
         """What a child's run keeps as files, those in common to all and its own tables."""
         texts = {**self.parent.provenance.files(), DATA_SCHEMA: self._data.data_schema}
-        return encoded({**texts, **{name: table.to_csv(index=False) for name, table in tables.items()}})
+        return encoded({**texts, **tables})
 
 
 def model_tags(family_name: str, fitted: Fitted) -> dict[str, str]:
@@ -154,7 +157,7 @@ def outcome_sha256(item: Trained | Cut) -> str:
         {
             "model": sha256(fitted.content),
             "parameters": {name: str(value) for name, value in fitted.parameters.items()},
-            "curve": fitted.curves.to_csv(index=False),
+            "curve": fitted.curves_csv,
             "best_iteration": fitted.best_iteration,
             "size": fitted.size,
             "metrics": item.metrics,

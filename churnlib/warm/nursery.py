@@ -17,7 +17,7 @@ import sys
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from churnlib.warm import newborn, wire
 from churnlib.warm.imports import EARLY, LATE, run, statements
 
 ARROW = "jemalloc_bg_thd"  # the thread of Arrow's allocator, which puts itself right around a fork
+QUIET = "PYDEVD_DISABLE_FILE_VALIDATION"
 INLINE = "module://matplotlib_inline.backend_inline"  # what ipykernel sets before a notebook can import
 
 
@@ -58,8 +59,9 @@ class Nursery:
             del sys.path[0]  # as ipykernel_launcher does; IPython adds it again
         gc.disable()  # nothing that is imported goes away
         os.environ.setdefault("MPLBACKEND", INLINE)
-        os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the debugger would warn of it
-        run([*EARLY, *self._first, *further])
+        with _quiet_debugger():
+            run(EARLY)
+        run([*self._first, *further])
 
     def step(self, seconds: float | None) -> bool:
         """Whether anything happened within so many seconds; where nothing did, one more thing is imported."""
@@ -161,6 +163,18 @@ class Nursery:
                 item.close()
             elif isinstance(item, int):
                 os.close(item)
+
+
+@contextlib.contextmanager
+def _quiet_debugger() -> Iterator[None]:
+    """Within the block it can be imported without a remark on how this Python was built."""
+    before = dict(os.environ)
+    os.environ.setdefault(QUIET, "1")
+    try:
+        yield
+    finally:
+        if QUIET not in before:
+            del os.environ[QUIET]
 
 
 def unsafe() -> str:

@@ -65,28 +65,50 @@ def stop(root: Path) -> bool:
 def command(root: Path, arguments: Sequence[str]) -> int | None:
     """The exit status of a command that the warm process ran, or None if none serves this project as it is.
 
-    Signals that end a command are handed on; it ends, too, when this process does.
+    Signals that end a command are handed on; it ends, too, when this process does. Raises InfrastructureError
+    E517 where the warm process ended before the command.
     """
     line = None if client.unwanted() else _line(root)
     if line is None:
         return None
     with line:
-        told, _ = wire.receive(line)
-        if reason := told["refused"] or another(told):
-            logger.warning("the warm process is not used: %s", reason)
-            return None
-        request = client.asking(COMMAND, ["churnlib", *arguments], str(Path.cwd()), os.environ)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        wire.send(line, request, [0, 1, 2])
-        return _accompany(line)
+        try:
+            pid, reason = _begun(line, arguments)
+        except (EOFError, OSError):
+            pid, reason = 0, "it has ended"
+        if pid:
+            return _accompany(line, pid)
+    logger.warning("the warm process is not used: %s", reason)
+    return None
 
 
-def _accompany(line: socket.socket) -> int:
-    pid = wire.receive(line)[0]["pid"]
+def _begun(line: socket.socket, arguments: Sequence[str]) -> tuple[int, str]:
+    """The pid of the command, or 0 and why it was not begun."""
+    told, _ = wire.receive(line)
+    if reason := told["refused"] or another(told):
+        return 0, reason
+    request = client.asking(COMMAND, ["churnlib", *arguments], str(Path.cwd()), os.environ)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    wire.send(line, request, [0, 1, 2])
+    begun, _ = wire.receive(line)
+    return begun.get("pid", 0), begun.get("refused", "")
+
+
+def _accompany(line: socket.socket, pid: int) -> int:
+    """The command's exit status, once it has ended."""
     with _handed_on(pid):
-        while "status" not in (message := wire.receive(line)[0]):
-            pass
+        try:
+            while "status" not in (message := wire.receive(line)[0]):
+                pass
+        except (EOFError, OSError):
+            import psutil  # takes time, and nobody else needs it
+
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).wait()
+            raise InfrastructureError(
+                "E517", "the warm process ended, so how this command ended is not known; run it again"
+            ) from None
     status: int = message["status"]
     return status if status >= 0 else 128 - status
 

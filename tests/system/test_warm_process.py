@@ -106,6 +106,29 @@ def test_a_signal_ends_the_command_and_leaves_the_warm_process(
     assert not list(staged.glob(".running-*/"))
 
 
+def test_a_warm_process_that_is_killed_leaves_a_command_that_says_so(served: Project) -> None:
+    origin = standing(served)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "churnlib", "run", "--phase", "data", "--force"],
+        cwd=served.root,
+        env=served.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    staged = served.root / "build" / "streamflow" / "data"
+    wait_until(lambda: list(staged.glob(".running-*/")))
+    forked = origin.children(recursive=True)
+    origin.kill()
+    _, said = command.communicate(timeout=120)
+    assert command.returncode == 5
+    assert "CHURN-E517" in said and "Traceback" not in said
+    assert all(gone(process) for process in forked)
+    assert served.churnlib("run", "--phase", "data").returncode == 0
+    assert not list(staged.glob(".running-*/"))
+    assert served.churnlib("warm").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("told", "why"),
     [
