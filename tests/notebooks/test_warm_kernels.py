@@ -15,7 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
+from churnlib.errors import ParameterError
 from churnlib.execute import Outcome, run_notebook
+from churnlib.html import to_html
+from churnlib.pipeline.plan import read_params
+from churnlib.pipeline.rendering import render
 from churnlib.warm import client
 from tests.conftest import REPOSITORY
 from tests.notebooks.test_execute import notebook
@@ -187,6 +191,28 @@ def test_a_notebook_whose_imports_start_threads_gets_a_kernel_of_the_usual_kind_
         outcome = executed(tmp_path, path)
     assert outcome.status == "finished"
     assert "imports for itself: importing started threads of Python (MainThread, Thread-" in caplog.text
+
+
+def test_a_report_is_made_by_a_process_of_its_own_and_is_what_the_runner_itself_would_make(
+    tmp_path: Path, forking: client.Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = executed(tmp_path, notebook(tmp_path, "paper", "1 + 1")).executed
+    params = read_params(REPOSITORY, "streamflow", "data")
+    own = to_html(node, title="streamflow: data")
+    with monkeypatch.context() as patch:
+        patch.setattr("churnlib.html.write_page", refuse)
+        render(params, node, tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text("utf-8") == own
+    assert not list(tmp_path.glob(".report.html*"))
+    with pytest.raises(ParameterError, match="E207"):  # told here, though another process met it first
+        render(params, tmp_path / "nothing.ipynb", tmp_path / "none.html")
+    monkeypatch.setattr("churnlib.sources.library_hash", lambda: "of other sources")
+    render(params, node, tmp_path / "here.html")
+    assert (tmp_path / "here.html").read_text("utf-8") == own
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise AssertionError("the runner makes it itself")
 
 
 def test_a_library_that_was_changed_since_is_imported_anew(
