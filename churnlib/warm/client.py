@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from churnlib import sources
 from churnlib.warm import wire
 from churnlib.warm.newborn import KERNEL
 
@@ -101,12 +102,10 @@ class Line:
         self._line.close()
 
     def _forked(self, request: dict[str, Any]) -> Forked:
-        from churnlib.sources import library_hash
-
         try:
             if not self._library:
                 self._library = str(self._heard("library", READY_SECONDS))
-            if library_hash() != self._library:
+            if sources.library_hash() != self._library:
                 raise NotWarm("churnlib was changed since its sources were imported")
             return Forked(self._asked(request))
         except (OSError, EOFError, ValueError) as error:

@@ -25,7 +25,7 @@ def live(request: dict[str, Any], descriptors: Sequence[int], line: socket.socke
     status = 1
     try:
         _settle(request, descriptors)
-        status = _command(line) if line else _page() if request["what"] == PAGE else _kernel()
+        status = _command(line) if line else {KERNEL: _kernel, PAGE: _page}[request["what"]]()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:

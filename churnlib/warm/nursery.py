@@ -168,12 +168,12 @@ class Nursery:
 @contextlib.contextmanager
 def _quiet_debugger() -> Iterator[None]:
     """Within the block it can be imported without a remark on how this Python was built."""
-    before = dict(os.environ)
+    said = QUIET in os.environ
     os.environ.setdefault(QUIET, "1")
     try:
         yield
     finally:
-        if QUIET not in before:
+        if not said:
             del os.environ[QUIET]
 
 

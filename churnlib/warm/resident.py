@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from churnlib import sources
 from churnlib.errors import InfrastructureError
 from churnlib.warm import client, wire
 from churnlib.warm.newborn import COMMAND, END
@@ -125,9 +126,7 @@ def _handed_on(pid: int) -> Iterator[None]:
 
 def another(told: dict[str, Any]) -> str:
     """Why a process that was started in another state must not stand in for this one, or nothing."""
-    from churnlib.sources import library_hash
-
-    if told["library"] != library_hash():
+    if told["library"] != sources.library_hash():
         return "churnlib was changed since it was started; make warm starts another one"
     if told["interpreter"] != sys.executable:
         return f"it is another Python's, {told['interpreter']}; make warm starts another one"

@@ -51,6 +51,18 @@ def stands_for(process: psutil.Process, project: Project) -> bool:
         return False
 
 
+def begun(project: Project, *, stderr: int) -> subprocess.Popen[str]:
+    """A run of phase data that goes on beside the test."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "churnlib", "run", "--phase", "data", "--force"],
+        cwd=project.root,
+        env=project.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        text=True,
+    )
+
+
 def data(project: Project) -> DataResult:
     return read_result(project.root / "build" / "streamflow" / "data" / "result.json", DataResult)
 
@@ -87,13 +99,7 @@ def test_a_signal_ends_the_command_and_leaves_the_warm_process(
     served: Project, number: signal.Signals
 ) -> None:
     origin = standing(served)
-    command = subprocess.Popen(
-        [sys.executable, "-m", "churnlib", "run", "--phase", "data", "--force"],
-        cwd=served.root,
-        env=served.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    command = begun(served, stderr=subprocess.DEVNULL)
     staged = served.root / "build" / "streamflow" / "data"
     wait_until(lambda: list(staged.glob(".running-*/")) and len(origin.children()) > 1)
     forked = origin.children(recursive=True)
@@ -108,14 +114,7 @@ def test_a_signal_ends_the_command_and_leaves_the_warm_process(
 
 def test_a_warm_process_that_is_killed_leaves_a_command_that_says_so(served: Project) -> None:
     origin = standing(served)
-    command = subprocess.Popen(
-        [sys.executable, "-m", "churnlib", "run", "--phase", "data", "--force"],
-        cwd=served.root,
-        env=served.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = begun(served, stderr=subprocess.PIPE)
     staged = served.root / "build" / "streamflow" / "data"
     wait_until(lambda: list(staged.glob(".running-*/")))
     forked = origin.children(recursive=True)
