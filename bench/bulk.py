@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from churnlib.ledger.event import Draft, Event, Kind, Previous
+from churnlib.ledger.names import SUFFIX, TEXT
 from churnlib.results import sha256
-from churnlib.tracking.ledger import SOURCE, SUFFIX, TEXT
+from churnlib.tracking.ledger import SOURCE
 
 STORY: tuple[tuple[Kind, str], ...] = (  # of a version that does not become champion: kind and outcome
     ("test_opened", ""),

@@ -28,6 +28,7 @@ Kind = Literal[
     "reproduced",  # somebody tried to make the version again from its record, and compared
 ]
 BEGINNING = ""
+AUTOMATIC = "approval: automatic"  # who approved, where a study lets through what passed
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 

@@ -24,6 +24,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from churnlib.errors import GateRefused, InfrastructureError, IntegrityError, ParameterError
 from churnlib.ledger.event import Draft, Event
+from churnlib.ledger.names import SUFFIX, TEXT
 from churnlib.ledger.replay import Entry, Ledger, Stored, continued, replay
 from churnlib.ledger.rules import objection
 from churnlib.tracking.connection import experiment_id
@@ -31,14 +32,13 @@ from churnlib.tracking.mirror import Mirror
 from churnlib.tracking.uncollected import uncollected
 from churnlib.tracking.version_rows import Row, selected
 
-SUFFIX = "-ledger"
 SOURCE = "churn-event:/sha256/"
-TEXT = "event"
 MOST = 200_000  # versions that MLflow returns in one answer
 LONGEST = 100_000  # characters of a version's tag that MLflow keeps
 LONGEST_DESCRIPTION = 500  # characters; for MLflow's pages, and never read here
 ATTEMPTS = 200
 WHO_VARIABLE = "CHURN_WHO"
+USER_VARIABLE = "MLFLOW_TRACKING_USERNAME"  # a server with sign-in takes events in no other name
 
 Decide = Callable[[Ledger], Draft | None]
 
@@ -181,9 +181,10 @@ def open_book(client: MlflowClient, root: Path, *, model_name: str, experiment: 
 
 
 def who() -> str:
-    """Who is acting: CHURN_WHO where it is set, else the user at this machine."""
-    if named := os.environ.get(WHO_VARIABLE):
-        return named
+    """Who is acting: CHURN_WHO where it is set, else who is signed in, else the user at this machine."""
+    for variable in (WHO_VARIABLE, USER_VARIABLE):
+        if named := os.environ.get(variable):
+            return named
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as containers have

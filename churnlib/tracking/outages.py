@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,11 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
-from churnlib.errors import InfrastructureError
+from churnlib.errors import GateRefused, InfrastructureError
+
+
+class NotAllowed(GateRefused):
+    """The tracking server knows who asks, and his role does not allow it (exit status 6)."""
 
 
 class Client(MlflowClient):
@@ -22,16 +27,30 @@ class Client(MlflowClient):
         return explained()(found) if inspect.ismethod(found) and not name.startswith("_") else found
 
 
+def _asking() -> str:
+    return os.environ.get("MLFLOW_TRACKING_USERNAME") or "this user"
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """A block in which a store that is locked or silent raises InfrastructureError E509.
+
+    A server that wants a sign-in is an InfrastructureError E525, one that refuses is NotAllowed, E609.
 
     SQLite waits 20 seconds for another program's lock before it gives up.
     """
     try:
         yield
     except (MlflowException, OperationalError) as error:
-        if isinstance(error, MlflowException) and error.error_code != "TEMPORARILY_UNAVAILABLE":
+        code = error.error_code if isinstance(error, MlflowException) else ""
+        if code == "UNAUTHENTICATED":
+            raise InfrastructureError(
+                "E525",
+                "the tracking server does not know who asks; set MLFLOW_TRACKING_USERNAME and _PASSWORD",
+            ) from None
+        if code == "PERMISSION_DENIED":
+            raise NotAllowed("E609", f"{_asking()} may not do this on the tracking server: {error}") from None
+        if code and code != "TEMPORARILY_UNAVAILABLE":
             raise
         reason = (str(error).splitlines() or ["no reason given"])[0]  # the rest is SQL with its values
         found = "is locked by another program" if "locked" in reason else f"does not answer: {reason}"

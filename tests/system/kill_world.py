@@ -15,11 +15,12 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from churnlib.ledger.names import SUFFIX, TEXT
 from churnlib.ledger.replay import Ledger, Stored, replay
 from churnlib.results import RESULTS, Result, read_result
 from churnlib.tracking.aliases import View
 from churnlib.tracking.connection import connect
-from churnlib.tracking.ledger import SOURCE, SUFFIX, TEXT, open_book
+from churnlib.tracking.ledger import SOURCE, open_book
 from tests.conftest import QUICK, Project
 from tests.in_process import run_phase
 from tests.system.kill_child import Child, Deed, Ended, start_child

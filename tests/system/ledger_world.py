@@ -21,10 +21,11 @@ from mlflow.exceptions import MlflowException
 
 from churnlib.errors import ChurnError
 from churnlib.ledger.event import Draft, Event, Kind, Previous
+from churnlib.ledger.names import TEXT
 from churnlib.ledger.replay import Ledger
 from churnlib.tracking.aliases import View
 from churnlib.tracking.connection import EMBEDDED, connect
-from churnlib.tracking.ledger import SOURCE, TEXT, open_book
+from churnlib.tracking.ledger import SOURCE, open_book
 
 FORK = multiprocessing.get_context("fork")  # a forked child has imported everything already
 PATIENCE = 120  # seconds for the slowest answer of a child

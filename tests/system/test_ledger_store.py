@@ -12,11 +12,12 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 
 from churnlib.errors import InfrastructureError, IntegrityError, ParameterError
 from churnlib.ledger.event import Draft, Event
+from churnlib.ledger.names import TEXT
 from churnlib.ledger.replay import Stored
 from churnlib.results import sha256
 from churnlib.tracking import promotion
 from churnlib.tracking.aliases import View, wanted
-from churnlib.tracking.ledger import SOURCE, TEXT, Book, open_book
+from churnlib.tracking.ledger import SOURCE, Book, open_book
 from churnlib.tracking.version_rows import selected
 from tests.system.ledger_world import World, forge, lived, new_world, put
 

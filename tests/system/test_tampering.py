@@ -18,13 +18,13 @@ from mlflow import MlflowClient
 
 from churnlib import commands
 from churnlib.errors import IntegrityError
+from churnlib.ledger.names import TEXT
 from churnlib.params import LineageParams, RegistryParams
 from churnlib.pipeline.plan import read_params
 from churnlib.results import FinalizeResult, Lineage, LinkRecord, read_result
 from churnlib.tracking import promotion
 from churnlib.tracking.aliases import View
 from churnlib.tracking.connection import connect
-from churnlib.tracking.ledger import TEXT
 from churnlib.tracking.trace import trace
 from tests.conftest import QUICK, Project
 from tests.system.ledger_world import put
