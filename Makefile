@@ -10,7 +10,7 @@ RUN = $(CHURN) run --study '$(STUDY)' $(FORCED) $(SEARCHED) $(addprefix --cell-t
 ABOUT = --study '$(STUDY)' --version '$(or $(VERSION),$(error which version? make $@ VERSION=2))'
 ABOUT_STUDY = --study '$(STUDY)' $(if $(filter-out 0 no false,$(JSON)),--json)
 LOCK := $(PYTHON_HERE) -m uv pip compile --quiet --universal --generate-hashes --no-header \
-	--no-emit-index-url --group dev pyproject.toml
+	--no-emit-index-url --group dev --group server pyproject.toml
 
 # uv takes the Python that was found, and trusts the certificates that this machine trusts, as pip does.
 UV_SYSTEM_CERTS ?= true
@@ -31,7 +31,7 @@ WITH_KERNELS := tests/notebooks/test_execute.py tests/system/test_default_study.
 	tests/system/test_verify.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm diff test check format bench lock env clean
+.PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm server user diff test test-system check format bench lock env clean
 .PHONY: champion history approve validate promote reject rollback archive reconcile audit
 
 ##@ The pipeline (STUDY=streamflow picks the study, FORCE=1 runs all, TIMEOUT=600 ends a longer cell)
@@ -115,11 +115,22 @@ diff: env  ## What differs between two executed notebooks: make diff A=one.ipynb
 	$(if $(and $(A),$(B)),,$(error make diff needs two executed notebooks: make diff A=one.ipynb B=other.ipynb))
 	@$(CHURN) diff '$(A)' '$(B)'
 
+##@ For a team (the servers' data lie in .server/, or where CHURN_SERVER_HOME says)
+
+server: env  ## PostgreSQL, object store and MLflow with sign-in on this machine; STATUS=1 asks them, END=1 ends them
+	@$(CHURN) server $(if $(filter-out 0 no false,$(END)),--end) $(if $(filter-out 0 no false,$(STATUS)),--status)
+
+user: env  ## Let somebody in, signed in as an administrator: make user NAME=ann ROLE=scientist (reader, approver)
+	@$(CHURN) user --name '$(NAME)' --role '$(ROLE)'
+
 ##@ Working on the code
 
-test: env  ## All tests
-	@$(PYTHON_HERE) -m pytest --numprocesses 2 --dist loadfile --quiet --durations 10
+test: env  ## All tests but those that start servers
+	@$(PYTHON_HERE) -m pytest --numprocesses 2 --dist loadfile --quiet --durations 10 --ignore tests/team
 	@CHURN_WARM=0 $(PYTHON_HERE) -m pytest --numprocesses 2 --dist loadfile --quiet $(WITH_KERNELS)
+
+test-system: env  ## The tests on real servers: PostgreSQL, an object store, MLflow with sign-in
+	@$(PYTHON_HERE) -m pytest --quiet --durations 10 tests/team
 
 check: env  ## Lint, types, stripped notebooks, and the lock in step with pyproject.toml
 	@$(PYTHON_HERE) -m ruff check --quiet .
@@ -149,4 +160,4 @@ clean:  ## Remove build/ and caches; the recorded runs and .venv stay
 	@rm -rf build .mypy_cache .ruff_cache .pytest_cache && find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## This list
-	@awk 'BEGIN { FS = ":.*## *" } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## *" } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile

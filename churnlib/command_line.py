@@ -15,6 +15,7 @@ from churnlib import (
     commands_compare,
     commands_lineage,
     commands_reproduce,
+    commands_server,
     commands_verify,
     launch,
     store,
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     commands_compare.register(verbs)
     commands_reproduce.register(verbs)
     commands_verify.register(verbs)
+    commands_server.register(verbs)
     run = verbs.add_parser("run", help="run a study's phases as far as they are not up to date")
     run.add_argument("--study", default="streamflow", help="a folder of params/")
     run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")

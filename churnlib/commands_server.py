@@ -1,0 +1,48 @@
+"""The verbs `server` and `user`: a team's servers on this machine, and who is let in."""
+
+from __future__ import annotations
+
+import argparse
+
+from churnlib import store
+
+
+def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verbs to the command line."""
+    server = verbs.add_parser("server", help="start PostgreSQL, an object store and MLflow with sign-in")
+    server.add_argument("--end", action="store_true", help="end them; what they hold stays")
+    server.add_argument("--status", action="store_true", help="say which of them answer")
+    server.set_defaults(action=_server)
+    user = verbs.add_parser("user", help="let somebody in, as reader, scientist or approver")
+    user.add_argument("--name", required=True)
+    user.add_argument("--role", required=True)
+    user.set_defaults(action=_user)
+
+
+def _server(chosen: argparse.Namespace) -> None:
+    from churnlib.server import stack
+    from churnlib.server.home import home_of
+
+    home = home_of(store.project_root())
+    if chosen.end:
+        ended = stack.stop(home)
+        print(f"ended: {', '.join(ended)}" if ended else "none of them ran")
+        return
+    if not chosen.status:
+        started = stack.start(home)
+        print(f"MLFLOW_TRACKING_URI={started.address}")
+        if started.password:
+            print(f"MLFLOW_TRACKING_USERNAME={started.user}")
+            print(f"MLFLOW_TRACKING_PASSWORD={started.password}   shown this once, kept nowhere")
+    for name, answers in stack.states(home).items():
+        print(f"{name:<11} {'answers' if answers else 'does not answer'}")
+
+
+def _user(chosen: argparse.Namespace) -> None:
+    from churnlib.server import people, tracking
+    from churnlib.server.home import home_of
+
+    address = tracking.address(home_of(store.project_root()))
+    password = people.admit(address, chosen.name, chosen.role)
+    print(f"MLFLOW_TRACKING_USERNAME={chosen.name}")
+    print(f"MLFLOW_TRACKING_PASSWORD={password}   shown this once, kept nowhere")

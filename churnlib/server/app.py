@@ -1,0 +1,109 @@
+"""MLflow's sign-in, with the rules of a team that it does not know: who begins, who promotes, who deletes.
+
+MLflow lets everybody with an account begin experiments and models, whoever began a model move its
+aliases and delete its versions, among them the events of a ledger. ``mlflow server --app-name churn`` finds
+`create_app` by the entry point in pyproject.toml. An administrator may do everything, as in MLflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Flask
+from mlflow.protos import model_registry_pb2 as registry
+from mlflow.protos import service_pb2 as service
+from mlflow.server import app as mlflow_app
+from mlflow.server import auth, handlers
+from mlflow.server.handlers import get_endpoints
+
+from churnlib.ledger.event import parse
+from churnlib.ledger.names import SUFFIX, TEXT
+from churnlib.server.roles import APPROVER, SCIENTIST, may_write
+
+Rule = Callable[[Callable[[], bool]], Callable[[], bool]]  # MLflow's answer -> ours
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import Authorization
+
+NOBODY: tuple[str, ...] = ()
+RULES: Mapping[Any, tuple[str, ...]] = {  # request -> the roles that may make it, if MLflow lets them, too
+    service.CreateExperiment: (SCIENTIST, APPROVER),
+    service.DeleteExperiment: NOBODY,
+    service.DeleteRun: NOBODY,
+    registry.CreateRegisteredModel: (SCIENTIST, APPROVER),
+    registry.RenameRegisteredModel: NOBODY,
+    registry.DeleteRegisteredModel: NOBODY,
+    registry.DeleteModelVersion: NOBODY,
+    registry.SetRegisteredModelAlias: (APPROVER,),
+    registry.DeleteRegisteredModelAlias: (APPROVER,),
+}
+# Requests about one model. Who has a role reads every model, so he is told when there is none: MLflow says
+# "permission denied" of a model that is not there, which for a program is another thing.
+ABOUT_MODELS = (
+    registry.GetRegisteredModel,
+    registry.GetModelVersion,
+    registry.GetModelVersionByAlias,
+)
+# Requests that would alter what stands on a ledger.
+ALTERING = (registry.UpdateModelVersion, registry.SetModelVersionTag, registry.DeleteModelVersionTag)
+
+
+def create_app(app: Flask = mlflow_app) -> Flask:
+    """MLflow's application, signed in, with the rules."""
+    rules: dict[Any, Rule] = {message: partial(_ruled, roles=roles) for message, roles in RULES.items()}
+    rules |= dict.fromkeys(ABOUT_MODELS, _truthful) | dict.fromkeys(ALTERING, _beside_ledgers)
+    rules[registry.CreateModelVersion] = _signed
+    for path, rule, methods in get_endpoints(rules.get):
+        for route in ((path, method) for method in methods if rule in rules.values()):
+            auth.BEFORE_REQUEST_VALIDATORS[route] = rule(auth.BEFORE_REQUEST_VALIDATORS[route])
+    made: Flask = auth.create_app(app)
+    return made
+
+
+def _ruled(usual: Callable[[], bool], roles: tuple[str, ...]) -> Callable[[], bool]:
+    def allowed() -> bool:
+        return usual() and bool(_own_roles().intersection(roles))
+
+    return allowed
+
+
+def _truthful(usual: Callable[[], bool]) -> Callable[[], bool]:
+    def allowed() -> bool:
+        return usual() or (auth._registered_model_or_prompt_target() is None and bool(_own_roles()))
+
+    return allowed
+
+
+def _beside_ledgers(usual: Callable[[], bool]) -> Callable[[], bool]:
+    def allowed() -> bool:
+        return usual() and not auth._get_request_param("name").endswith(SUFFIX)
+
+    return allowed
+
+
+def _signed(usual: Callable[[], bool]) -> Callable[[], bool]:
+    """As MLflow lets a version be made; an event by who signed in, and a decision by an approver."""
+    truthful = _truthful(usual)
+
+    def allowed() -> bool:
+        asked = handlers._get_request_message(registry.CreateModelVersion())
+        if not truthful():
+            return False
+        if not asked.name.endswith(SUFFIX):
+            return True
+        text = next((tag.value for tag in asked.tags if tag.key == TEXT), "")
+        return may_write(parse(text), _own_name(), _own_roles())
+
+    return allowed
+
+
+def _own_roles() -> set[str]:
+    user = auth.store.get_user(_own_name())
+    return {role.name for role in auth.store.list_user_roles(user.id)}
+
+
+def _own_name() -> str:
+    signed_in = cast("Authorization", auth.authenticate_request())  # MLflow has let nobody else come this far
+    return str(signed_in.username)
