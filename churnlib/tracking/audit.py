@@ -13,6 +13,7 @@ from churnlib.errors import IntegrityError
 from churnlib.evidence import Evidence, ModelEvidence, compare, value_differences
 from churnlib.frozen import Frozen
 from churnlib.gate.checks import Validation
+from churnlib.ledger.names import MOST
 from churnlib.ledger.replay import Entry
 from churnlib.ledger.rules import named
 from churnlib.ledger.state import Opening, Version
@@ -21,7 +22,6 @@ from churnlib.tracking import evidence, objects
 from churnlib.tracking.aliases import View
 from churnlib.tracking.dead import running
 from churnlib.tracking.inspection import Inspection, Seen, attempted, inspect, inspect_version
-from churnlib.tracking.ledger import MOST
 from churnlib.tracking.proofs import certificate_faults
 from churnlib.tracking.registration import JSON, registered_result
 from churnlib.tracking.sealed import recorded_rows

@@ -21,12 +21,13 @@ from churnlib.data.schema import Schema
 from churnlib.errors import DataError
 from churnlib.figures.champions import Reigned
 from churnlib.ledger.history import Reign, reigns
+from churnlib.ledger.names import MOST
 from churnlib.ledger.replay import Ledger
 from churnlib.params import CompareParams
 from churnlib.tracking.code_between import CodeBetween
 from churnlib.tracking.connection import experiment_id
 from churnlib.tracking.inspection import attempted
-from churnlib.tracking.ledger import MOST, open_book
+from churnlib.tracking.ledger import open_book
 from churnlib.tracking.records import run_record
 from churnlib.tracking.session import Session, schema_of
 from churnlib.tracking.sides import Reader, on_rows_of

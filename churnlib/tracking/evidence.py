@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from churnlib import evidence
-from churnlib.errors import InfrastructureError, IntegrityError
+from churnlib.errors import IntegrityError
 from churnlib.evidence import DataEvidence, Evidence, ModelEvidence, RunEvidence, SplitEvidence
 from churnlib.models.manifest import file_hashes
 from churnlib.results import DataResult, FinalizeResult, sha256
 from churnlib.store import object_path
-from churnlib.tracking import objects
-from churnlib.tracking.folders import in_place
+from churnlib.tracking import folders, objects
 from churnlib.tracking.models import model_files
 
 SUFFIX = ".json"
@@ -80,24 +77,14 @@ def _run(client: MlflowClient, run_id: str) -> RunEvidence:
 
 def _artifacts(client: MlflowClient, run: Run) -> dict[str, str]:
     """Path to SHA-256 of everything below the run's artifact folder, wherever its experiment keeps it."""
-    repository = get_artifact_repository(run.info.artifact_uri, client.tracking_uri)
-    here = in_place(repository, "")
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            if here is None or not here.is_dir():
-                repository.download_artifacts("", scratch)
-                here = Path(scratch)
-            return {
-                path.relative_to(here).as_posix(): sha256(path.read_bytes())
-                for path in here.rglob("*")
-                if not path.is_dir()
-            }
-        except (MlflowException, OSError) as error:
-            raise InfrastructureError(
-                "E512",
-                f"artifacts of run {run.info.run_id} cannot be read: {error}; "
-                "the same command may be tried again",
-            ) from None
+    with folders.folder(folders.of_run(client, run.info.run_id), "") as here:
+        if here is None:
+            return {}
+        return {
+            path.relative_to(here).as_posix(): sha256(path.read_bytes())
+            for path in here.rglob("*")
+            if not path.is_dir()
+        }
 
 
 def _model(client: MlflowClient, model_id: str) -> ModelEvidence:

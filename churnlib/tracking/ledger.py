@@ -24,7 +24,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from churnlib.errors import GateRefused, InfrastructureError, IntegrityError, ParameterError
 from churnlib.ledger.event import Draft, Event
-from churnlib.ledger.names import SUFFIX, TEXT
+from churnlib.ledger.names import MOST, SUFFIX, TEXT
 from churnlib.ledger.replay import Entry, Ledger, Stored, continued, replay
 from churnlib.ledger.rules import objection
 from churnlib.tracking.connection import experiment_id
@@ -33,7 +33,6 @@ from churnlib.tracking.uncollected import uncollected
 from churnlib.tracking.version_rows import Row, selected
 
 SOURCE = "churn-event:/sha256/"
-MOST = 200_000  # versions that MLflow returns in one answer
 LONGEST = 100_000  # characters of a version's tag that MLflow keeps
 LONGEST_DESCRIPTION = 500  # characters; for MLflow's pages, and never read here
 ATTEMPTS = 200

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-from churnlib.errors import InfrastructureError, IntegrityError
+from churnlib.errors import IntegrityError
 from churnlib.ledger.event import parse
 from churnlib.ledger.replay import Entry, Ledger
-from churnlib.tracking.folders import in_place, names_in
+from churnlib.tracking import folders
+from churnlib.tracking.artifacts import put_files
 
 _NAME = re.compile(r"(\d+)-([0-9a-f]{64})\.json")
 
@@ -32,24 +31,17 @@ class Mirror:
 
     def names(self) -> dict[int, str]:
         """Number to hash of every event that was copied."""
-        try:
-            listed = names_in(self.repository, self.folder)
-        except Exception as error:
-            raise _unreachable("read", error) from None
+        listed = folders.names_in(self.repository, self.folder)
         return {int(match[1]): match[2] for match in map(_NAME.fullmatch, listed) if match}
 
     def contents(self) -> dict[str, bytes]:
         """The bytes of every copy, by the hash that its name states; none is fetched that lies here."""
-        try:
-            with tempfile.TemporaryDirectory() as scratch:
-                folder = in_place(self.repository, self.folder)
-                if folder is None:
-                    folder = Path(self.repository.download_artifacts(self.folder, scratch))
-                with os.scandir(folder) as items:
-                    found = ((_NAME.fullmatch(item.name), item.path) for item in items)
-                    return {match[2]: _content(path) for match, path in found if match}
-        except Exception as error:
-            raise _unreachable("read", error) from None
+        with folders.folder(self.repository, self.folder) as here:
+            if here is None:
+                return {}
+            with os.scandir(here) as items:
+                found = ((_NAME.fullmatch(item.name), item.path) for item in items)
+                return {match[2]: _content(path) for match, path in found if match}
 
     def require_behind(self, ledger: Ledger, mirrored: Mapping[int, str], name: str) -> None:
         """Nothing if every copied event is on the ledger, else IntegrityError E418 naming what is lost."""
@@ -74,7 +66,7 @@ class Mirror:
         """What a copied event said, in words: ``event 7: promoted version 2, by anna``."""
         place = f"{self.folder}/{_file_name(number, digest)}"
         try:
-            event = parse(Path(self.repository.download_artifacts(place)).read_text(encoding="utf-8"))
+            event = parse((folders.content(self.repository, place) or b"").decode("utf-8"))
         except Exception:  # telling more is a courtesy; the event is named all the same
             event = None
         if event is None:
@@ -82,25 +74,14 @@ class Mirror:
         return f"event {number}: {event.words}"
 
     def _copy(self, entry: Entry) -> None:
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / _file_name(entry.number, entry.sha256)
-            path.write_text(entry.event.text(), encoding="utf-8")
-            try:
-                self.repository.log_artifact(str(path), self.folder)
-            except Exception as error:
-                raise _unreachable("written", error) from None
+        file = f"{self.folder}/{_file_name(entry.number, entry.sha256)}"
+        put_files(self.repository, {file: entry.event.text().encode()})
 
 
 def _content(path: str) -> bytes:
     """The bytes of a small file, in half of the time that `Path.read_bytes` takes."""
     with open(path, "rb", buffering=0) as file:
         return file.readall()
-
-
-def _unreachable(done: str, error: Exception) -> InfrastructureError:
-    return InfrastructureError(
-        "E512", f"the artifact store cannot be {done}: {error}; the same command may be tried again"
-    )
 
 
 def _file_name(number: int, digest: str) -> str:

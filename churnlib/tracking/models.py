@@ -25,6 +25,7 @@ from churnlib.lock import pins
 from churnlib.models.manifest import DESCRIPTION, model_path, require_whole
 from churnlib.models.scorer import Encoder, Scorer, read_description
 from churnlib.store import project_root
+from churnlib.tracking import folders
 from churnlib.tracking.artifacts import put_files
 from churnlib.tracking.model_template import Template
 from churnlib.tracking.outages import explained
@@ -142,13 +143,17 @@ def model_script(family_name: str) -> bytes:
 def model_files(model_id: str) -> dict[str, bytes]:
     """Every file of a logged model: path in its folder to bytes."""
     try:
-        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}"))
-    except Exception as error:
-        raise IntegrityError(
-            "E402", f"model {model_id} has no artifacts: {error}; it was deleted or lost"
-        ) from None
-    named = ((path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")))
-    return {name: path.read_bytes() for name, path in named if path.is_file() and name != WRITTEN_BY_LOADING}
+        with explained():
+            location = mlflow.get_logged_model(model_id).artifact_location
+    except MlflowException as error:
+        raise IntegrityError("E402", f"model {model_id} is not on record: {error}; it was deleted") from None
+    with folders.folder(get_artifact_repository(location), "") as here:
+        paths = sorted(here.rglob("*")) if here else []
+        named = {path.relative_to(here or path).as_posix(): path for path in paths if path.is_file()}
+        found = {name: path.read_bytes() for name, path in named.items() if name != WRITTEN_BY_LOADING}
+    if not found:
+        raise IntegrityError("E402", f"model {model_id} has no artifacts; they were deleted or lost")
+    return found
 
 
 def verified_files(model_id: str, manifest: Mapping[str, str]) -> dict[str, bytes]:

@@ -7,22 +7,18 @@ writes looks at the bytes that are there, not at the name.
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from churnlib.atomic import writing
 from churnlib.data.openfile import HashingStream, sha256_of
-from churnlib.errors import InfrastructureError, IntegrityError
+from churnlib.errors import IntegrityError
 from churnlib.results import DataResult, SplitRecord, sha256
 from churnlib.store import holds_split, object_path
-from churnlib.tracking.folders import in_place, names_in
+from churnlib.tracking import folders
+from churnlib.tracking.artifacts import put_files
+from churnlib.tracking.outages import artifacts_answer
 
 FOLDER = "objects"
 
@@ -30,11 +26,10 @@ FOLDER = "objects"
 def put(client: MlflowClient, experiment: str, content: bytes, suffix: str) -> str:
     """The SHA-256 of `content`, which is then stored whole as ``objects/<sha256><suffix>``."""
     name = sha256(content)
-    if stored(client, experiment, f"{name}{suffix}") != content:
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / f"{name}{suffix}"
-            path.write_bytes(content)
-            _repository(client, experiment).log_artifact(str(path), FOLDER)
+    file = f"{name}{suffix}"
+    repository = folders.of_experiment(client, experiment)
+    if file not in folders.names_in(repository, FOLDER) or stored(client, experiment, file) != content:
+        put_files(repository, {f"{FOLDER}/{file}": content})
     return name
 
 
@@ -62,21 +57,23 @@ def stored(client: MlflowClient, experiment: str, name: str) -> bytes | None:
 
     Raises InfrastructureError E512 if the artifact store does not answer.
     """
-    with _lying(client, experiment, name) as path:
-        return path.read_bytes() if path else None
+    return folders.content(folders.of_experiment(client, experiment), f"{FOLDER}/{name}")
 
 
 def share(client: MlflowClient, experiment: str, root: Path, data: DataResult) -> int:
     """Upload the splits that the artifact store does not hold whole; returns how many that were."""
-    repository = _repository(client, experiment)
+    repository = folders.of_experiment(client, experiment)
     wanted = {object_path(root, split.fingerprint): split for split in data.splits.values()}
-    missing = []
+    there = folders.names_in(repository, FOLDER)
+    missing = [path for path in wanted if path.name not in there]
     for path, split in wanted.items():
-        with _lying(client, experiment, path.name) as there:
-            if not _is_whole(there, split):
-                missing.append(path)
+        if path not in missing:
+            with folders.file(repository, f"{FOLDER}/{path.name}") as found:
+                if not _is_whole(found, split):
+                    missing.append(path)
     for path in missing:
-        repository.log_artifact(str(path), FOLDER)
+        with artifacts_answer(path.name, "written"):
+            repository.log_artifact(str(path), FOLDER)
     return len(missing)
 
 
@@ -87,7 +84,8 @@ def fetch_missing(client: MlflowClient, root: Path, data: DataResult) -> None:
         if path.is_file():
             continue
         experiment = client.get_run(data.run_id).info.experiment_id
-        with _lying(client, experiment, path.name) as there:
+        repository = folders.of_experiment(client, experiment)
+        with folders.file(repository, f"{FOLDER}/{path.name}") as there:
             if there is None:
                 raise IntegrityError(
                     "E406",
@@ -110,30 +108,6 @@ def _bring(there: Path, path: Path, split: SplitRecord, name: str) -> None:
             )
 
 
-@contextmanager
-def _lying(client: MlflowClient, experiment: str, name: str) -> Iterator[Path | None]:
-    """The file that lies under ``objects/<name>``, where it is or downloaded while the block lasts; or None.
-
-    Raises InfrastructureError E512 if the artifact store does not answer.
-    """
-    repository = _repository(client, experiment)
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            if name not in names_in(repository, FOLDER):
-                found = None
-            elif here := in_place(repository, FOLDER):
-                found = here / name
-            else:
-                found = Path(repository.download_artifacts(f"{FOLDER}/{name}", scratch))
-            yield found
-        except (MlflowException, OSError) as error:
-            raise InfrastructureError(
-                "E512",
-                f"{FOLDER}/{name} of the artifact store cannot be read: {error}; "
-                "the same command may be tried again",
-            ) from None
-
-
 def _is_whole(path: Path | None, split: SplitRecord) -> bool:
     """Whether this file is the split; another version of Parquet may have written it in other bytes."""
     if path is None:
@@ -142,8 +116,3 @@ def _is_whole(path: Path | None, split: SplitRecord) -> bool:
         if sha256_of(stream) == split.file_sha256:
             return True
     return holds_split(path, split.fingerprint)
-
-
-def _repository(client: MlflowClient, experiment: str) -> ArtifactRepository:
-    location = client.get_experiment(experiment).artifact_location
-    return get_artifact_repository(location, client.tracking_uri)

@@ -6,13 +6,17 @@ import inspect
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from requests import HTTPError, RequestException
 from sqlalchemy.exc import OperationalError
 
-from churnlib.errors import GateRefused, InfrastructureError
+from churnlib.errors import ChurnError, GateRefused, InfrastructureError
+
+_UNHEARD = "API request to "  # how MLflow begins what it says of a server that it cannot reach
 
 
 class NotAllowed(GateRefused):
@@ -27,10 +31,6 @@ class Client(MlflowClient):
         return explained()(found) if inspect.ismethod(found) and not name.startswith("_") else found
 
 
-def _asking() -> str:
-    return os.environ.get("MLFLOW_TRACKING_USERNAME") or "this user"
-
-
 @contextmanager
 def explained() -> Iterator[None]:
     """A block in which a store that is locked or silent raises InfrastructureError E509.
@@ -41,19 +41,57 @@ def explained() -> Iterator[None]:
     """
     try:
         yield
-    except (MlflowException, OperationalError) as error:
+    except (MlflowException, OperationalError, RequestException) as error:
+        _require_admission(error)
         code = error.error_code if isinstance(error, MlflowException) else ""
-        if code == "UNAUTHENTICATED":
-            raise InfrastructureError(
-                "E525",
-                "the tracking server does not know who asks; set MLFLOW_TRACKING_USERNAME and _PASSWORD",
-            ) from None
-        if code == "PERMISSION_DENIED":
-            raise NotAllowed("E609", f"{_asking()} may not do this on the tracking server: {error}") from None
-        if code and code != "TEMPORARILY_UNAVAILABLE":
+        if code and code != "TEMPORARILY_UNAVAILABLE" and not str(error).startswith(_UNHEARD):
             raise
-        reason = (str(error).splitlines() or ["no reason given"])[0]  # the rest is SQL with its values
+        reason = _reason(error)
         found = "is locked by another program" if "locked" in reason else f"does not answer: {reason}"
         raise InfrastructureError(
             "E509", f"the tracking store {found}; the same command may be tried again"
         ) from None
+
+
+@contextmanager
+def artifacts_answer(what: str, doing: str = "read") -> Iterator[None]:
+    """A block in which an artifact store that fails raises InfrastructureError E512, else as `explained`.
+
+    A disk of this machine that fails, while a file is downloaded say, is an OSError as ever.
+    """
+    try:
+        yield
+    except ChurnError:
+        raise
+    except Exception as error:  # each kind of store has its own errors
+        if isinstance(error, OSError) and error.errno:
+            raise
+        _require_admission(error)
+        raise InfrastructureError(
+            "E512",
+            f"{what} of the artifact store cannot be {doing}: {_reason(error)}; "
+            "the same command may be tried again",
+        ) from None
+
+
+def _require_admission(error: Exception) -> None:
+    """Nothing, unless the server wants a sign-in, or refuses what who is signed in may not do."""
+    code = error.error_code if isinstance(error, MlflowException) else ""
+    answer = getattr(error.response, "status_code", None) if isinstance(error, HTTPError) else None
+    if code == "UNAUTHENTICATED" or answer == HTTPStatus.UNAUTHORIZED:
+        raise InfrastructureError(
+            "E525",
+            "the tracking server does not know who asks; set MLFLOW_TRACKING_USERNAME and _PASSWORD",
+        ) from None
+    if code == "PERMISSION_DENIED" or answer == HTTPStatus.FORBIDDEN:
+        asking = os.environ.get("MLFLOW_TRACKING_USERNAME") or "this user"
+        raise NotAllowed(
+            "E609", f"{asking} may not do this on the tracking server; ask somebody whose role allows it"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what went wrong, in short: no address, no SQL with its values."""
+    line = (str(error).splitlines() or ["no reason given"])[0]
+    _, caused, cause = line.partition("Caused by ")
+    return cause.rpartition(": ")[2].strip("()'\"") if caused else line

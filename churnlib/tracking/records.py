@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from churnlib.errors import IntegrityError
 from churnlib.results import Result, from_text, read_result
-from churnlib.tracking.outages import explained
+from churnlib.tracking import folders
 
 
 def upstream[R: Result](client: MlflowClient, root: Path, place: str, kind: type[R]) -> R:
@@ -37,13 +36,10 @@ def run_record(client: MlflowClient, run_id: str, role: str) -> Run:
 
 def artifact(client: MlflowClient, run_id: str, path: str) -> bytes:
     """The bytes of a run's artifact, or IntegrityError E411 if it is gone."""
-    uri = f"runs:/{run_id}/{path}"
-    try:
-        with explained():
-            path_here = mlflow.artifacts.download_artifacts(uri, tracking_uri=client.tracking_uri)
-        return Path(path_here).read_bytes()
-    except (MlflowException, OSError) as error:
-        raise IntegrityError("E411", f"artifact {path} of run {run_id} is gone: {error}") from None
+    content = folders.content(folders.of_run(client, run_id), path)
+    if content is None:
+        raise IntegrityError("E411", f"artifact {path} of run {run_id} is gone; restore the artifact store")
+    return content
 
 
 def artifact_text(client: MlflowClient, run_id: str, path: str) -> str:

@@ -346,5 +346,8 @@ def test_the_same_record_has_the_same_hash_in_any_experiment(world: World) -> No
 
 def test_artifacts_that_cannot_be_read_are_no_tampering(world: World) -> None:
     world.artifact(world.finalize.run_id, "dangling").symlink_to("nowhere")
-    with pytest.raises(InfrastructureError, match=f"E512: artifacts of run {world.finalize.run_id}"):
+    with pytest.raises(
+        InfrastructureError,
+        match=f"E512: .*{world.finalize.run_id}/artifacts of",
+    ):
         world.differences()

@@ -8,7 +8,8 @@ import pytest
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 
-from churnlib.tracking.artifacts import UPLOADS, put_files
+from churnlib.errors import InfrastructureError
+from churnlib.tracking.artifacts import AT_ONCE, put_files
 
 FILES = {f"{folder}{number}.bin": bytes([number]) for folder in ("", "a/", "a/b/") for number in range(3)}
 
@@ -44,10 +45,12 @@ def test_a_folder_holds_the_files_under_their_names(tmp_path: Path) -> None:
 def test_a_server_is_sent_several_files_at_once() -> None:
     server = Server()
     put_files(server, FILES)
-    assert server.found == FILES and server.most == UPLOADS
+    assert server.found == FILES and server.most == AT_ONCE
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
 
 
 def test_a_file_that_the_server_refuses_is_an_error() -> None:
-    with pytest.raises(OSError, match="planted"):
+    with pytest.raises(
+        InfrastructureError, match=r"CHURN-E512: .*2.bin of the artifact store cannot be written: planted"
+    ):
         put_files(Server(failing="2.bin"), FILES)

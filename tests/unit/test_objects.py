@@ -114,10 +114,12 @@ def test_a_store_that_does_not_answer_is_no_missing_object(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Silent:
+        artifact_uri = "https://far/away"
+
         def list_artifacts(self, folder: str) -> list[object]:
             raise ConnectionError("no answer")
 
-    monkeypatch.setattr(objects, "_repository", lambda client, experiment: Silent())
+    monkeypatch.setattr("churnlib.tracking.folders.of_experiment", lambda client, experiment: Silent())
     with pytest.raises(InfrastructureError, match=r"E512: .* cannot be read: no answer; the same command"):
         world.get()
 
