@@ -72,19 +72,24 @@ class Background:
 
     def is_running(self) -> bool:
         """Whether the very process that was started lives."""
-        return self._process() is not None
+        return bool(self.family())
+
+    def family(self) -> list[psutil.Process]:
+        """The process that was started, and all that it started; none if it does not run."""
+        process = self._process()
+        return [process, *process.children(recursive=True)] if process else []
 
     def stop(self) -> bool:
         """Whether it was running; it and all that it started has ended."""
-        process = self._process()
-        if process is None:
+        family = self.family()
+        if not family:
             return False
-        family = [process, *process.children(recursive=True)]
-        process.terminate()
+        family[0].terminate()
         _, left = psutil.wait_procs(family, timeout=_END_SECONDS)
         for one in left:
             one.kill()
         psutil.wait_procs(left, timeout=_END_SECONDS)
+        _GOING_ON[:] = [one for one in _GOING_ON if one.poll() is None]
         self._note.unlink(missing_ok=True)
         return True
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
-from churnlib.ledger.replay import Ledger
 from churnlib.tracking.aliases import View
 from churnlib.tracking.connection import connect
 from churnlib.tracking.ledger import open_book
@@ -21,6 +21,15 @@ from tests.system.kill_child import Child, Deed, Ended, start_child
 from tests.team.conftest import Team
 
 PIPELINE = ("data", "search", "finalize", "registry")
+
+
+@dataclass(frozen=True)
+class Told:
+    """A sound ledger: how many events of each kind have an effect, their times, who was champion."""
+
+    events: Counter[str]
+    times: list[int]
+    champions: list[int]
 
 
 @dataclass(frozen=True)
@@ -58,12 +67,17 @@ class World:
         found: T = ended.value
         return found
 
-    def ledger(self) -> Ledger:
-        """The ledger, which must be sound."""
+    def told(self) -> Told:
+        """What the ledger tells, which must be sound."""
 
-        def look(client: MlflowClient) -> Ledger:
+        def look(client: MlflowClient) -> Told:
             book = open_book(client, self.root, model_name=self.model, experiment=self.experiment)
-            return View(book, "champion").settled()
+            ledger = View(book, "champion").settled()
+            return Told(
+                Counter(entry.event.kind for entry in ledger.effective),
+                [entry.time for entry in ledger.effective],
+                list(ledger.state.champions),
+            )
 
         return self.seen(look)
 
@@ -75,22 +89,21 @@ class World:
     def model(self) -> str:
         return f"{self.study}-churn-predictor"
 
-    def events(self) -> Counter[str]:
-        """How many events of each kind have an effect."""
-        return Counter(entry.event.kind for entry in self.ledger().effective)
+    def every_run(self) -> list[Run]:
+        """All runs of the study, children too."""
+
+        def look(client: MlflowClient) -> list[Run]:
+            found = client.get_experiment_by_name(self.experiment)
+            return list(client.search_runs([found.experiment_id], max_results=1000)) if found else []
+
+        return self.seen(look)
 
     def runs(self) -> dict[str, Counter[str]]:
         """How many runs of each phase have each status; children under ``child``."""
-
-        def look(client: MlflowClient) -> dict[str, Counter[str]]:
-            found = client.get_experiment_by_name(self.experiment)
-            assert found is not None
-            counted: dict[str, Counter[str]] = {}
-            for run in client.search_runs([found.experiment_id], max_results=1000):
-                counted.setdefault(run.data.tags.get("phase", "child"), Counter())[run.info.status] += 1
-            return counted
-
-        return self.seen(look)
+        counted: dict[str, Counter[str]] = {}
+        for run in self.every_run():
+            counted.setdefault(run.data.tags.get("phase", "child"), Counter())[run.info.status] += 1
+        return counted
 
     def versions(self) -> int:
         """How many versions the model has."""
@@ -123,5 +136,5 @@ def require_done_once(world: World) -> None:
     finished = {phase: counted["FINISHED"] for phase, counted in runs.items()}
     assert finished == {"data": 1, "search": 1, "finalize": 1, "registry": 1, "child": 3}, runs
     assert not [phase for phase, counted in runs.items() if counted["RUNNING"]], runs
-    assert world.events() == Counter(ONCE)
+    assert world.told().events == Counter(ONCE)
     assert world.versions() == 1
