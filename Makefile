@@ -31,7 +31,7 @@ WITH_KERNELS := tests/notebooks/test_execute.py tests/system/test_default_study.
 	tests/system/test_verify.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm server user diff test test-system check format bench lock env clean
+.PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm server user backup restore diff test test-system check format bench lock env clean
 .PHONY: champion history approve validate promote reject rollback archive reconcile audit
 
 ##@ The pipeline (STUDY=streamflow picks the study, FORCE=1 runs all, TIMEOUT=600 ends a longer cell)
@@ -122,6 +122,12 @@ server: env  ## PostgreSQL, object store and MLflow with sign-in on this machine
 
 user: env  ## Let somebody in, signed in as an administrator: make user NAME=ann ROLE=scientist (reader, approver)
 	@$(CHURN) user --name '$(NAME)' --role '$(ROLE)'
+
+backup: env  ## Copy all that the servers hold while they are in use: make backup TO=folder (a new one)
+	@$(CHURN) backup --to '$(or $(TO),$(error where? make backup TO=folder))'
+
+restore: env  ## Make servers of a backup, in an empty CHURN_SERVER_HOME: make restore FROM=folder
+	@$(CHURN) restore --from '$(or $(FROM),$(error which? make restore FROM=folder))'
 
 ##@ Working on the code
 

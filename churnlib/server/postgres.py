@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from churnlib.errors import InfrastructureError
@@ -24,6 +24,7 @@ OWNER = "mlflow"
 DATABASES = ("mlflow", "users")
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 _SECONDS = 60
+_LONG = 24 * 3600.0  # a dump of a large record
 _LONGEST_SOCKET = 100  # bytes; the system allows 107
 
 
@@ -66,6 +67,35 @@ class Postgres:
             return False
         return self._call("pg_ctl", "-D", self.home.database, "status").returncode == 0
 
+    def dump(self, database: str, path: Path) -> None:
+        """Nothing; the file holds all of the database as it was at one moment, which disturbs nobody."""
+        path.touch(mode=0o600, exist_ok=False)
+        with path.open("wb") as file:
+            self._run(
+                *("pg_dump", "-h", self.home.sockets, "-U", OWNER, "-Fc", "--no-owner", database),
+                stdout=file,
+                seconds=_LONG,
+            )
+
+    def load(self, database: str, path: Path) -> None:
+        """Nothing; the empty database holds what the dump holds, or is as empty as it was."""
+        with path.open("rb") as file:
+            self._run(
+                *("pg_restore", "-h", self.home.sockets, "-U", OWNER, "-d", database),
+                *("--no-owner", "--single-transaction", "--exit-on-error"),
+                stdin=file,
+                seconds=_LONG,
+            )
+
+    def dumped_rows(self, path: Path, table: str) -> str:
+        """The rows of one table as a dump has them: PostgreSQL's COPY, as text. No server is asked."""
+        with path.open("rb") as file:
+            return self._run("pg_restore", "-a", "-t", table, "-f", "-", stdin=file, seconds=_LONG)
+
+    def version(self) -> str:
+        """The version of the programs, such as 18.1."""
+        return self._run("postgres", "--version").split()[2]
+
     def _initialize(self) -> None:
         """Data that is whole or not there: made aside, then renamed."""
         aside = self.home.database.with_name("postgres.partial")
@@ -88,8 +118,8 @@ class Postgres:
             "psql", "-X", "-A", "-t", "-h", self.home.sockets, "-U", OWNER, "-d", "postgres", "-c", statement
         )
 
-    def _run(self, program: str, *arguments: object) -> str:
-        done = self._call(program, *arguments)
+    def _run(self, program: str, *arguments: object, **rest: Any) -> str:
+        done = self._call(program, *arguments, **rest)
         if done.returncode:
             said = " ".join(f"{done.stdout} {done.stderr}".split())[-500:]
             raise InfrastructureError(
@@ -97,7 +127,14 @@ class Postgres:
             )
         return done.stdout
 
-    def _call(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def _call(
+        self,
+        program: str,
+        *arguments: object,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
+        stdout: IO[bytes] | None = None,
+        seconds: float = 2 * _SECONDS,
+    ) -> subprocess.CompletedProcess[str]:
         """The program, as a user that PostgreSQL accepts; its output goes to files, for servers keep it."""
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(
@@ -107,12 +144,12 @@ class Postgres:
                     "LC_ALL": "C.UTF-8",
                     "PGPASSWORD": self.home.secrets()["postgres_password"],
                 },
-                stdin=subprocess.DEVNULL,
-                stdout=out,
+                stdin=stdin,
+                stdout=stdout or out,
                 stderr=err,
                 cwd="/",
                 check=False,
-                timeout=2 * _SECONDS,
+                timeout=seconds,
                 **_as_somebody(),
             )
             for stream in (out, err):

@@ -28,9 +28,14 @@ def address(home: Home) -> str:
     return f"http://{HOST}:{home.ports()['tracking']}"
 
 
+def has_admin(home: Home) -> Path:
+    """A file that is there when the users' database has an administrator."""
+    return home.folder / "has-admin"
+
+
 def start(home: Home, postgres: Postgres) -> str:
     """The administrator's password if it was made now, else nothing; the server answers."""
-    first = "" if (home.folder / "has-admin").exists() else secrets.token_urlsafe(_WORD)
+    first = "" if has_admin(home).exists() else secrets.token_urlsafe(_WORD)
     _write_settings(home, postgres)
     host = f"{HOST}:{home.ports()['tracking']}"
     tracking_server(home).start(
@@ -43,7 +48,7 @@ def start(home: Home, postgres: Postgres) -> str:
         ],
         {**_environment(home, postgres), **({"MLFLOW_AUTH_ADMIN_PASSWORD": first} if first else {})},
     )
-    (home.folder / "has-admin").touch()
+    has_admin(home).touch()
     return first
 
 
