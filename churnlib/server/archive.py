@@ -48,7 +48,7 @@ class Manifest(BaseModel):
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest; ParameterError E241 where there is no such folder, IntegrityError E440 where it is no whole backup."""
+    """The manifest; ParameterError E241 where no folder is, IntegrityError E440 for half a backup."""
     if not folder.is_dir():
         raise ParameterError("E241", f"no folder {folder}; name one that `make backup` made")
     try:
@@ -84,7 +84,7 @@ def verified(folder: Path) -> Manifest:
 
 
 def files_below(folder: Path) -> Iterator[str]:
-    """The paths of all files below the folder, as the manifest writes them; what uploads have not finished is none."""
+    """The paths of all files below the folder, as a manifest has them, but not unfinished uploads."""
     for place, _, names in folder.walk():
         yield from (
             (place / name).relative_to(folder).as_posix()
@@ -100,7 +100,7 @@ def stored(path: Path) -> Stored:
 
 
 def copied(source: Path, target: Path, twin: Path | None = None) -> Stored:
-    """What was copied, hashed on the way. Where `twin` has the same bytes, the target is another name of it."""
+    """What was copied, hashed on the way; the target is another name of `twin` where that has its bytes."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with source.open("rb") as stream:
         if twin is not None and twin.is_file() and twin.stat().st_size == source.stat().st_size:

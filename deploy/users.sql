@@ -1,0 +1,2 @@
+-- The database of those who may sign in, beside that of the record.
+CREATE DATABASE users OWNER mlflow;
