@@ -12,6 +12,7 @@ from bench import (
     first_hour,
     forest_format,
     gate_honesty,
+    load,
     pipeline,
     questions,
     scale,
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[], list[Table]]] = {
     "shared_matrix": shared_matrix.measure,
     "forest_format": forest_format.measure,
     "first_hour": first_hour.measure,
+    "load": load.measure,
 }
 
 
