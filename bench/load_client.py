@@ -131,7 +131,8 @@ def _append(diary: Diary, book: Book, draft: Draft) -> None:
 
 
 def _version(client: MlflowClient, result: SearchResult) -> int:
-    model = client.get_run(result.best_child_run_id).outputs.model_outputs[0].model_id
+    outputs = client.get_run(result.best_child_run_id).outputs
+    model = outputs.model_outputs[0].model_id if outputs else ""
     with suppress(MlflowException):  # somebody has made it
         client.create_registered_model(MODEL)
     made = client.create_model_version(MODEL, f"models:/{model}", result.best_child_run_id, model_id=model)

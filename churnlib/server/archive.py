@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -106,8 +107,9 @@ def copied(source: Path, target: Path, twin: Path | None = None) -> Stored:
         if twin is not None and twin.is_file() and twin.stat().st_size == source.stat().st_size:
             same = stored(twin)
             if same.sha256 == sha256_of(stream):
-                os.link(twin, target)
-                return same
+                with suppress(OSError):  # a file system without hard links, or with enough of this one
+                    os.link(twin, target)
+                    return same
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             hashing = HashingStream(file)
             shutil.copyfileobj(stream, hashing, _PIECE)

@@ -44,7 +44,8 @@ def take(home: Home, to: Path) -> Taken:
     """The backup, whole in its folder. The servers go on, and nobody who uses them waits.
 
     Objects that lie in the newest backup beside it with the same bytes take no space again. Raises
-    ParameterError E240 where `to` exists, InfrastructureError E540 where PostgreSQL does not run.
+    ParameterError E240 where `to` exists, InfrastructureError E540 where PostgreSQL does not run, E543 where
+    a file cannot be read or written.
     """
     to = to.resolve()
     if to.exists():
@@ -63,8 +64,12 @@ def take(home: Home, to: Path) -> Taken:
         try:
             manifest, shared = _fill(aside, home, postgres, _newest(to.parent))
             aside.rename(to)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(aside, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise InfrastructureError(
+                    "E543", f"no backup was made: {error}; check space and permissions, try again"
+                ) from None
             raise
     return Taken(to, manifest, shared)
 

@@ -14,7 +14,7 @@ from mlflow.store.db import utils as schema
 from sqlalchemy import create_engine
 
 from churnlib.atomic import require_writable
-from churnlib.errors import InfrastructureError, ParameterError
+from churnlib.errors import InfrastructureError, IntegrityError, ParameterError
 from churnlib.server import archive, stack, tracking
 from churnlib.server.archive import OBJECTS, Manifest
 from churnlib.server.home import Home
@@ -37,7 +37,8 @@ def restore(folder: Path, home: Home) -> Restored:
 
     Nothing is written before every byte of the backup was compared. Raises ParameterError E241 for a folder
     that is not there and E242 for a home with data, IntegrityError E440 for a damaged backup,
-    InfrastructureError E541 and E542 for one of another PostgreSQL or of a newer MLflow.
+    InfrastructureError E541 and E542 for one of another PostgreSQL or of a newer MLflow, E543 where a file
+    cannot be written.
     """
     folder = folder.resolve()
     if home.folder.exists() and any(home.folder.iterdir()):
@@ -56,9 +57,13 @@ def restore(folder: Path, home: Home) -> Restored:
         _require_readable(manifest, postgres)
         closed = _fill(aside, postgres, folder, manifest)
         aside.folder.rename(home.folder)
-    except BaseException:
+    except BaseException as error:
         stack.stop(aside)
         shutil.rmtree(aside.folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise InfrastructureError(
+                "E543", f"nothing was restored: {error}; check space and permissions, try again"
+            ) from None
         raise
     return Restored(stack.start(home).address, manifest, closed)
 
@@ -97,6 +102,8 @@ def _settled(uri: str, manifest: Manifest) -> list[str]:
 
 
 def _require_readable(manifest: Manifest, postgres: Postgres) -> None:
+    if lacking := [name for name in DATABASES if f"{name}.dump" not in manifest.files]:
+        raise IntegrityError("E440", f"the backup has no dump of {', '.join(lacking)}; take another one")
     here = postgres.version()
     if manifest.postgresql.partition(".")[0] != here.partition(".")[0]:
         raise InfrastructureError(
@@ -105,10 +112,10 @@ def _require_readable(manifest: Manifest, postgres: Postgres) -> None:
         )
     config = schema._get_alembic_config("sqlite://")
     try:
-        ScriptDirectory.from_config(config).get_revision(manifest.schemas["mlflow"])
+        ScriptDirectory.from_config(config).get_revision(manifest.schemas.get("mlflow") or "none")
     except CommandError:
         raise InfrastructureError(
             "E542",
-            f"the backup has the schema {manifest.schemas['mlflow']} of MLflow {manifest.mlflow}, which the "
-            "MLflow here does not know; restore it with that version or a newer one",
+            f"the backup has the schema {manifest.schemas.get('mlflow')} of MLflow {manifest.mlflow}, which "
+            "the MLflow here does not know; restore it with that version or a newer one",
         ) from None
