@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,7 @@ from churnlib.store import project_root
 
 MINUTES, CLIENTS = 5.0, 8
 ROWS = 1500
+EXPERIMENT = "load"
 ENTRANTS = 12
 PATIENCE = 180.0  # seconds for clients to begin, and to finish what they are at
 Signed = Mapping[str, str]
@@ -76,7 +79,7 @@ def run(home: Home, copy: Home, admin: Signed, folder: Path, *, seconds: float, 
         names = [f"{folder.name}-{number}" for number in range(clients)]
         signs = [signed(admin["MLFLOW_TRACKING_URI"], name, _admitted(admin, name)) for name in names]
     with project() as root:
-        experiment = _prepare(root, folder, signs[0])
+        _prepare(root, folder, signs[0])
         with _clients(folder, names, signs) as processes, _watched(processes, home) as processor:
             begun = time.time()
             (folder / "go.partial").write_text(str(begun + seconds), encoding="utf-8")
@@ -90,11 +93,11 @@ def run(home: Home, copy: Home, admin: Signed, folder: Path, *, seconds: float, 
             lasted = time.time() - begun
         told = load_check.said(folder, time.time())
         with patch.dict(os.environ, signs[0]):
-            faults = load_check.faults(root, home, experiment, told, exact=True)
+            faults = load_check.faults(root, home, EXPERIMENT, told, exact=True)
         restored = restore.restore(taken.folder, copy)
         with patch.dict(os.environ, {**signs[0], "MLFLOW_TRACKING_URI": restored.address}):
             before = load_check.said(folder, at)
-            there = load_check.faults(root, copy, experiment, before, exact=False)
+            there = load_check.faults(root, copy, EXPERIMENT, before, exact=False)
     missing = [f"the backup lacks {what}" for what in taken.manifest.missing]
     return Outcome(
         told=told,
@@ -117,6 +120,15 @@ def table(done: Outcome, clients: int) -> Table:
     rows: list[tuple[str | float, ...]] = [
         (what, float(count), count / minutes, "", "") for what, count in counts.items()
     ]
+    rows.append(
+        (
+            "ledger events, with those that came second",
+            float(max(told.events.values(), default=0)),
+            "",
+            "",
+            "",
+        )
+    )
     rows.append(("requests", float(told.requests), told.requests / minutes, "", ""))
     for what, name in (("child", "a child's record, s"), ("append", "an append to the ledger, s")):
         seconds = told.took.get(what, [0.0])
@@ -154,12 +166,12 @@ def _admitted(admin: Signed, name: str) -> str:
     return people.admit(admin["MLFLOW_TRACKING_URI"], name, SCIENTIST)
 
 
-def _prepare(root: Path, folder: Path, sign: Signed) -> str:
-    """The name of the experiment in which the data phase is done; the clients' orders lie in the folder."""
-    file = root / "params" / "streamflow" / "data.yml"
-    file.write_text(
-        file.read_text(encoding="utf-8").replace("n_rows: 50000", f"n_rows: {ROWS}"), encoding="utf-8"
-    )
+def _prepare(root: Path, folder: Path, sign: Signed) -> None:
+    """Nothing; the data phase is done, and the clients' orders lie in the folder."""
+    for phase in ("data", "search"):
+        file = root / "params" / "streamflow" / f"{phase}.yml"
+        said = file.read_text(encoding="utf-8").replace("n_rows: 50000", f"n_rows: {ROWS}")
+        file.write_text(re.sub("^experiment: .*", f"experiment: {EXPERIMENT}", said, flags=re.M))
     with patch.dict(os.environ, sign):
         world = build(root)
     strengths = [{"C": float(f"{strength:.4g}")} for strength in np.geomspace(0.001, 1, ENTRANTS)]
@@ -167,7 +179,6 @@ def _prepare(root: Path, folder: Path, sign: Signed) -> str:
     params = type(world.params).model_validate(world.params.model_dump() | changed)
     (folder / "search.json").write_text(params.model_dump_json(), encoding="utf-8")
     (folder / "data.json").write_text(to_text(world.data), encoding="utf-8")
-    return str(params.experiment)
 
 
 @contextlib.contextmanager
@@ -226,24 +237,22 @@ def _watched(processes: Sequence[subprocess.Popen[bytes]], home: Home) -> Iterat
 
 def _processor_seconds(clients: set[int], home: Home) -> dict[tuple[str, int], float]:
     """What clients and servers have used since they began, by kind and pid."""
+    heads = {"clients": clients, "PostgreSQL": {_first_number(home.database / "postmaster.pid")}}
+    for kind, name in (("MLflow", "tracking"), ("object store", "objects")):
+        heads[kind] = {int(json.loads((home.folder / f"{name}.pid.json").read_text(encoding="utf-8"))["pid"])}
     found = {}
-    for process in psutil.process_iter(["name", "cmdline"]):
-        with contextlib.suppress(psutil.Error):
-            if kind := _kind(process, clients, home):
-                times = process.cpu_times()
-                found[kind, process.pid] = times.user + times.system
+    for kind, pids in heads.items():
+        for pid in pids:
+            with contextlib.suppress(psutil.Error):
+                head = psutil.Process(pid)
+                for process in (head, *head.children(recursive=True)):
+                    times = process.cpu_times()
+                    found[kind, process.pid] = times.user + times.system
     return found
 
 
-def _kind(process: psutil.Process, clients: set[int], home: Home) -> str:
-    if process.pid in clients:
-        return "clients"
-    line = " ".join(process.info["cmdline"] or ())
-    if str(home.folder) in line and process.info["name"] == "rclone":
-        return "object store"
-    if process.info["name"] == "postgres":
-        return "PostgreSQL"
-    return "MLflow" if process.info["cmdline"] and "mlflow" in line and "bench" not in line else ""
+def _first_number(path: Path) -> int:
+    return int(path.read_text(encoding="utf-8").split()[0])
 
 
 if __name__ == "__main__":

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,72 +23,60 @@ SECONDS, CLIENTS = 12.0, 4
 ADMIN = "admin"
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """What a load came to, and the experiment that it wrote to."""
-
-    done: Outcome
-    experiment: str
-
-
 @pytest.fixture(scope="module")
-def loaded(team: Team) -> Iterator[Loaded]:
+def loaded(team: Team) -> Iterator[Outcome]:
     """A short load."""
     folder = Path(tempfile.mkdtemp(prefix="churn-load-"))
     folder.chmod(0o711)
     second = Home(folder / "c")
-    orders = folder / "load"
     try:
-        done = load.run(team.home, second, team.as_(ADMIN), orders, seconds=SECONDS, clients=CLIENTS)
-        said = json.loads((orders / "search.json").read_text(encoding="utf-8"))
-        yield Loaded(done, said["experiment"])
+        yield load.run(team.home, second, team.as_(ADMIN), folder / "load", seconds=SECONDS, clients=CLIENTS)
     finally:
         stack.stop(second)
         shutil.rmtree(folder)
 
 
-def test_nothing_is_lost_or_twice_and_the_copy_is_whole(loaded: Loaded) -> None:
-    done = loaded.done
-    assert done.faults == [] and done.restored_faults == []
-    assert len(done.told.searches) >= CLIENTS  # each finishes the one that it is at
-    assert {len(children) for children in done.told.searches.values()} == {load.ENTRANTS}
-    assert len(done.told.events) >= 4 * CLIENTS
-    rows = {row[0]: row[1] for row in load.table(done, CLIENTS).rows}
-    assert rows["children"] == load.ENTRANTS * len(done.told.searches)
+def test_nothing_is_lost_or_twice_and_the_copy_is_whole(loaded: Outcome) -> None:
+    assert loaded.faults == [] and loaded.restored_faults == []
+    assert len(loaded.told.searches) >= CLIENTS  # each finishes the one that it is at
+    assert {len(children) for children in loaded.told.searches.values()} == {load.ENTRANTS}
+    assert len(loaded.told.events) >= 4 * CLIENTS
+    rows = {row[0]: row[1] for row in load.table(loaded, CLIENTS).rows}
+    assert rows["children"] == load.ENTRANTS * len(loaded.told.searches)
 
 
 def test_what_is_lost_half_or_more_is_found(
-    team: Team, loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    team: Team, loaded: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Planted: a search and an event told and not there, a search and a child that nobody told."""
     for name, value in team.as_(READER).items():
         monkeypatch.setenv(name, value)
-    told = copy.deepcopy(loaded.done.told)
+    told = copy.deepcopy(loaded.told)
     told.searches["0" * 32] = ["1" * 32]
     told.events["nobody's"] = 1
     lost = next(iter(told.searches))
     del told.searches[lost]
     shorter = next(key for key in told.searches if len(told.searches[key]) == load.ENTRANTS)
     told.searches[shorter] = told.searches[shorter][1:]
-    found = load_check.faults(tmp_path, team.home, loaded.experiment, told, exact=True)
+    found = load_check.faults(tmp_path, team.home, load.EXPERIMENT, told, exact=True)
     assert f"search {'0' * 32} is lost" in found and "event 1 is lost" in found
     assert f"1 searches that nobody finished: {[lost]}" in found
     assert any(f"has {load.ENTRANTS} children, {load.ENTRANTS - 1} were recorded" in each for each in found)
 
 
 def test_a_model_without_its_files_is_found(
-    team: Team, loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    team: Team, loaded: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in team.as_(READER).items():
         monkeypatch.setenv(name, value)
-    place = connect(tmp_path).get_experiment_by_name(loaded.experiment)
+    place = connect(tmp_path).get_experiment_by_name(load.EXPERIMENT)
     assert place is not None
     models = team.home.objects / BUCKET / place.experiment_id / "models"
     half = next(iter(sorted(models.glob("*/artifacts/churn_model.py"))))
     kept = half.read_bytes()
     half.unlink()
     try:
-        found = load_check.faults(tmp_path, team.home, loaded.experiment, loaded.done.told, exact=True)
+        found = load_check.faults(tmp_path, team.home, load.EXPERIMENT, loaded.told, exact=True)
     finally:
         half.write_bytes(kept)
     assert found == [f"{half.parents[1].name} is READY and lacks ['churn_model.py']"]
