@@ -198,7 +198,7 @@ def test_the_lineage_notebook_fails_with_status_4_and_the_names(world: World) ->
     ) in done.stderr
 
 
-def test_a_replaced_model_file_is_named(world: World) -> None:
+def test_G3_a_replaced_model_file_is_named(world: World) -> None:
     booster = world.model / "artifacts" / "model.ubj"
     booster.write_bytes(booster.read_bytes()[:-1] + b"!")
     broken, found = world.broken(), world.audit()

@@ -6,6 +6,7 @@ phase does it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,14 @@ def data_phase(path: Path, **options: Any) -> Accepted:
     return Accepted(loaded.table, loaded.notices, findings, repeated)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_bad_data_is_refused(name: str, tmp_path: Path) -> None:
+def of(row: str) -> pytest.MarkDecorator:
+    """The spoilt files of one row of docs/cases.md."""
+    return pytest.mark.parametrize("name", [name for name in CASES if name.startswith(f"{row}_")])
+
+
+def assert_refused(name: str, folder: Path) -> None:
     case = CASES[name]
-    path = written(case, tmp_path)
+    path = written(case, folder)
     with pytest.raises(ChurnError) as caught:
         data_phase(path, **case.options)
     error = caught.value
@@ -68,6 +73,95 @@ def test_bad_data_is_refused(name: str, tmp_path: Path) -> None:
     assert error.exit_status == case.error.exit_status
     assert str(error).startswith(f"CHURN-{case.code}: ") and "\n" not in str(error)
     assert not any(secret in str(error) for secret in (PLANTED, PLANTED_NUMBER, "2031"))
+
+
+@of("E1")
+def test_E1_an_empty_label_is_refused_with_its_row(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E2")
+def test_E2_a_label_of_one_value_is_refused(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E3")
+def test_E3_labels_that_positive_label_does_not_name_are_listed(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E4")
+def test_E4_a_stray_third_label_is_refused_with_its_rows(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E5")
+def test_E5_a_file_that_is_no_table_is_refused_with_the_remedy(
+    name: str, tmp_path: Path
+) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E8")
+def test_E8_text_in_a_column_of_numbers_is_refused_with_its_row(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E9")
+def test_E9_an_infinite_value_is_refused_with_its_row(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E11")
+def test_E11_a_column_without_any_value_is_refused(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E12")
+def test_E12_a_row_without_its_group_is_refused(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E13")
+def test_E13_a_name_that_stands_twice_is_refused_with_both_places(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E14")
+def test_E14_a_name_that_cannot_be_shown_is_refused(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E16")
+def test_E16_a_column_that_gives_the_answer_away_is_refused(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E19")
+def test_E19_a_late_or_missing_date_is_refused_with_its_row(
+    name: str, tmp_path: Path
+) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("E21")
+def test_E21_a_table_beyond_the_budget_is_refused_before_it_is_read(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("G10")
+def test_G10_a_file_of_another_shape_is_refused(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+@of("unknown")
+def test_unknown_file_types_and_columns_are_refused_by_name(name: str, tmp_path: Path) -> None:
+    assert_refused(name, tmp_path)
+
+
+def test_every_spoilt_file_belongs_to_a_row() -> None:
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert {name.split("_")[0] for name in CASES} == set(re.findall(r'^@of\("(\w+)"\)', source, re.M))
 
 
 def saved(table: pd.DataFrame, folder: Path) -> Path:
