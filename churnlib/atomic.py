@@ -19,7 +19,7 @@ from typing import BinaryIO
 from churnlib.errors import ChurnError, InfrastructureError
 
 _MEGABYTE = 1_000_000
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -98,7 +98,7 @@ def _explained(path: Path, size: int) -> Iterator[None]:
 
 def _infrastructure_error(error: OSError, path: Path, size: int) -> ChurnError:
     folder = path.parent
-    if error.errno in _FULL:
+    if error.errno in FULL:
         need = math.ceil(size / _MEGABYTE)
         have = shutil.disk_usage(folder).free // _MEGABYTE
         return InfrastructureError(

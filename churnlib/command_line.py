@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from churnlib import (
     commands,
@@ -22,7 +24,8 @@ from churnlib import (
 )
 from churnlib.errors import ChurnError
 from churnlib.gate.told import require_passed
-from churnlib.ledger.history import shown
+from churnlib.ledger.history import lines_shown, shown
+from churnlib.masks import Masks
 from churnlib.params import PHASES
 from churnlib.results import LineageResult, RegistryResult, read_result
 
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         action: Callable[[argparse.Namespace], None] = chosen.action
         action(chosen)
     except ChurnError as error:
-        print(*map(shown, str(error).split("\n")), sep="\n", file=sys.stderr)
+        print(lines_shown(Masks(os.environ).text(str(error))), file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -91,7 +94,7 @@ def _report(_chosen: argparse.Namespace) -> None:
 def _diff(chosen: argparse.Namespace) -> None:
     from churnlib import nbdiff
 
-    print(nbdiff.diff(chosen.a, chosen.b))
+    print(lines_shown(nbdiff.diff(chosen.a, chosen.b)))
 
 
 def _lab(_chosen: argparse.Namespace) -> None:
@@ -113,8 +116,15 @@ def _ui(chosen: argparse.Namespace) -> None:
     launch.replace_process(launch.ui_command(store.project_root(), chosen.port))
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints no terminal takes for commands."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shown(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m churnlib", description=__doc__)
+    parser: argparse.ArgumentParser = _Parser(prog="python -m churnlib", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="verb")
     commands.register(verbs)
     commands_audit.register(verbs)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from churnlib import store
 from churnlib.errors import ParameterError
 from churnlib.gate.told import checks_text, require_passed
-from churnlib.ledger.history import history_records, history_text, moment_named, shown
+from churnlib.ledger.history import history_records, history_text, lines_shown, moment_named, shown
 from churnlib.ledger.replay import as_of
 from churnlib.ledger.told import Standing, deed, reconciled
 from churnlib.params import RegistryParams
@@ -116,7 +116,7 @@ def _validate(chosen: argparse.Namespace) -> None:
     root = store.project_root()
     params = registry_params(root, chosen.study)
     ledger, judged = revalidate(connect(root), root, params, chosen.version)
-    print(checks_text(judged))
+    print(lines_shown(checks_text(judged)))
     what = f"version {chosen.version} of {params.model_name}"
     require_passed(judged, what=what, champion=ledger.state.champion)
 

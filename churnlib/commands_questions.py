@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from churnlib import store
+from churnlib.ledger.history import lines_shown, shown
 from churnlib.phaseparams import PhaseParams
 from churnlib.results import Result, read_result, to_text
 from churnlib.summary import where_to_read
@@ -58,10 +59,10 @@ def answer[R: Result](
     if chosen.json:
         print(to_text(result), end="")
     else:
-        print(f"{screen(result)}\n\n{where_to_read([done.report], root)}")
+        print(f"{lines_shown(screen(result))}\n\n{where_to_read([done.report], root)}")
     return result
 
 
 def _aside(line: str) -> None:
     """Progress beside an answer that another program reads."""
-    print(line, file=sys.stderr)
+    print(shown(line), file=sys.stderr)

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from churnlib import store
+from churnlib.ledger.history import lines_shown, shown
 
 
 def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,10 +22,10 @@ def _verify(chosen: argparse.Namespace) -> None:
     from churnlib.verify.told import text
 
     root = store.project_root()
-    done = verify_study(root, chosen.study, say=lambda line: print(line, file=sys.stderr))
+    done = verify_study(root, chosen.study, say=lambda line: print(shown(line), file=sys.stderr))
     if chosen.json:
         print(done.model_dump_json(indent=1))
     else:
         page = report_folder(root, chosen.study) / "verify.html"
-        print(f"{text(done)}\n\nto read: {page.relative_to(root).as_posix()}")
+        print(f"{lines_shown(text(done))}\n\nto read: {page.relative_to(root).as_posix()}")
     require_equal(done)

@@ -33,6 +33,14 @@ class Memory:
 
     def claim(self, name: str, needed: float) -> None:
         """Says what a table will take; raises `InfrastructureError` E502 where it is too much."""
+        free = None if self.free is None else self.free // MIB
+        found = self.require(name, needed)
+        if self.announce:
+            others = "" if free is None else f"; {free:,} MB are free"
+            self.announce(f"{found}, of {self.budget_mb:,} that memory_budget_mb allows{others}")
+
+    def require(self, name: str, needed: float) -> str:
+        """What a table will take, in words; raises `InfrastructureError` E502 where it is too much."""
         need, free = max(1, int(needed) // MIB), None if self.free is None else self.free // MIB
         found = f"{name} needs about {need:,} MB of memory"
         if needed > self.budget_mb * MIB:
@@ -44,9 +52,7 @@ class Memory:
             raise InfrastructureError(
                 "E502", f"{found}, {free:,} MB are free; close other programs or give fewer rows"
             )
-        if self.announce:
-            others = "" if free is None else f"; {free:,} MB are free"
-            self.announce(f"{found}, of {self.budget_mb:,} that memory_budget_mb allows{others}")
+        return found
 
 
 def table_bytes(rows: int, columns: int) -> float:

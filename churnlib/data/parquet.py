@@ -8,11 +8,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from churnlib.data.columns import LARGE, name_errors, shown
-from churnlib.data.memory import Memory, parquet_bytes
+from churnlib.data.memory import TEXT_FACTOR, Memory, parquet_bytes
 from churnlib.data.openfile import HashingStream
 from churnlib.data.parse import exact_integers
 from churnlib.errors import ChurnError, DataError, raise_all
@@ -36,6 +37,8 @@ def from_users_file(stream: BinaryIO, file: str, memory: Memory) -> pd.DataFrame
         memory.claim(file, parquet_bytes(source.metadata, source.schema_arrow))
         raise_all(name_errors(source.schema_arrow.names))
         for name in source.schema_arrow.names:
+            if _is_text(source.schema_arrow.field(name).type):
+                memory.require(file, TEXT_FACTOR * _unpacked(stream, name))
             try:
                 columns[name] = _owned(_users_column(source.read(columns=[name]).column(name)))
             except TypeError as error:
@@ -84,6 +87,22 @@ def write_rows(table: pd.DataFrame, rows: NDArray[np.int64] | None, stream: Writ
             writer.write_table(pa.Table.from_pandas(taken, schema=schema, preserve_index=False))
 
 
+def _unpacked(stream: BinaryIO, name: str) -> int:
+    """Bytes of a column of texts once each cell holds its own: a file may hold a text once for all rows."""
+    total = 0
+    for batch in pq.ParquetFile(stream, read_dictionary=[name]).iter_batches(columns=[name]):
+        cells = batch.column(0)
+        total += pc.sum(pc.take(pc.binary_length(cells.dictionary), cells.indices)).as_py() or 0
+    return total
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether cells of this type are texts, however they are stored."""
+    held = kind.value_type if pa.types.is_dictionary(kind) else kind
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_family(held) for is_family in texts)
+
+
 def _table(columns: dict[str, pd.Series[Any]]) -> pd.DataFrame:
     """The columns side by side; pandas would copy large ones a second time, into one block."""
     rows = max((len(values) for values in columns.values()), default=0)
@@ -104,8 +123,7 @@ def _users_column(column: Any) -> pd.Series[Any]:
         return pd.Series(column.cast(pa.timestamp("us")).to_pandas())
     if pa.types.is_boolean(kind) and column.null_count:
         return pd.Series(column.to_pandas().astype("str"))
-    families = (pa.types.is_boolean, pa.types.is_floating, pa.types.is_timestamp)
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    if not any(is_family(kind) for is_family in (*families, *texts)):
+    families = (pa.types.is_boolean, pa.types.is_floating, pa.types.is_timestamp, _is_text)
+    if not any(is_family(kind) for is_family in families):
         raise TypeError(str(kind)[:40])
     return pd.Series(column.to_pandas())

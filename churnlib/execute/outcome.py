@@ -16,6 +16,7 @@ import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from churnlib.atomic import FULL
 from churnlib.errors import ChurnError, InfrastructureError, exit_status_of
 from churnlib.notebookfile import RESULT_TYPES, result_of, tags
 
@@ -141,6 +142,8 @@ def _unreported_failure(node: nbformat.NotebookNode) -> Verdict | None:
 def _cell_error(class_name: str, text: str, index: int) -> Verdict:
     if class_name == "SystemExit":
         text = f"the cell called sys.exit({text}); let it end, or raise an error that says why"
+    if class_name == "OSError" and any(text.startswith(f"[Errno {number}]") for number in FULL):
+        class_name, text = "InfrastructureError", f"CHURN-E501: no space: {text}; free some and run it again"
     own = text.startswith("CHURN-E")  # other libraries have a DataError, too
     exit_status = exit_status_of(class_name, text) if own else 1
     return Verdict("failed", exit_status, class_name, screen(text), index)

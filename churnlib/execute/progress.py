@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 from tqdm import tqdm
 
+from churnlib.ledger.history import shown
+
 _BAR = "{desc}: {n_fmt} of {total_fmt} cells |{bar}| {elapsed}"
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 def terminal_line(line: str) -> None:
     """Nothing; the line is on standard output, above the bar if there is one."""
-    tqdm.write(line)
+    tqdm.write(shown(line))
     sys.stdout.flush()
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from churnlib.execute.executed_copy import drop_banners, save_copy
 from churnlib.execute.outcome import Outcome, Verdict, cell_number, judge, screen
 from churnlib.execute.progress import Lines, Progress
 from churnlib.execute.quiet import quiet_papermill
+from churnlib.masks import Masks
 
 _ENGINE = "churn"
 _START_SECONDS = 60
@@ -46,6 +48,7 @@ def run_notebook(
 
     `on_text` receives the notebook's standard output line by line; `environment` is added to the kernel's;
     `cell_timeout` is in seconds per cell. SIGINT and SIGTERM kill the kernel and give a `killed` outcome.
+    Known secrets (`Masks`) are blotted out of what is kept and handed on.
     Raises `ParameterError` before a kernel starts, `InfrastructureError` if the copy cannot be written.
     """
     check_call(notebook, parameters)
@@ -54,7 +57,8 @@ def run_notebook(
     atomic.require_writable(executed.parent)
     node = notebookfile.read(notebook, code="E205")
     start = time.monotonic()
-    with closing(Lines(on_text)) as lines:
+    masks = Masks(os.environ)
+    with closing(Lines(lambda line: on_text(masks.text(line)))) as lines:
         worker = _Worker(
             node,
             dict(parameters),
@@ -69,6 +73,10 @@ def run_notebook(
             _wait(worker, signals, bar)
     drop_banners(worker.node)
     verdict = judge(worker.node, worker.raised, signals.received)
+    if verdict.error_message:
+        verdict = replace(verdict, error_message=masks.text(verdict.error_message))
+    for cell in worker.node.cells:
+        masks.outputs(cell.get("outputs", []))
     outcome = _outcome(worker.node, verdict, time.monotonic() - start, notebook, executed)
     save_copy(worker.node, verdict, notebook=notebook, executed=executed)
     return outcome

@@ -41,6 +41,11 @@ def shown(text: str) -> str:
     return text if text.isprintable() else "".join(_shown(character) for character in text)
 
 
+def lines_shown(text: str) -> str:
+    """`text` with each of its lines as `shown`."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
 def when(moment: int) -> str:
     """A moment (ms since 1970) in UTC, to the minute: ``2026-08-22 14:00``."""
     return f"{datetime.fromtimestamp(moment / 1000, UTC):%Y-%m-%d %H:%M}"

@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from churnlib.errors import InfrastructureError
+from churnlib.errors import InfrastructureError, ParameterError
+from churnlib.safenames import holds_credentials
 from churnlib.tracking.outages import Client, explained
 
 EMBEDDED = "mlflow.db"
@@ -22,8 +23,18 @@ LAYOUT = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages
 
 
 def tracking_uri(root: Path) -> str:
-    """MLFLOW_TRACKING_URI where it is set, else the project's own SQLite file."""
-    return os.environ.get(URI_VARIABLE) or f"sqlite:///{root / EMBEDDED}"
+    """MLFLOW_TRACKING_URI where it is set, else the project's own SQLite file.
+
+    Raises ParameterError E245 for the address of a server with a name or password in it.
+    """
+    named = os.environ.get(URI_VARIABLE, "")
+    if named.startswith(("http:", "https:")) and holds_credentials(named):
+        raise ParameterError(
+            "E245",
+            f"{URI_VARIABLE} holds a name or password, which libraries put into logs and errors; take it out "
+            "and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        )
+    return named or f"sqlite:///{root / EMBEDDED}"
 
 
 def is_embedded(root: Path) -> bool:

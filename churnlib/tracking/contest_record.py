@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from churnlib.masks import Masks
 from churnlib.models.family import Encoded
 from churnlib.params import SearchParams
 from churnlib.provenance import thread_count
@@ -156,5 +158,7 @@ class _Work:
     def _done(self, item: Outcome, record: ChildRecord | None, note: str = "") -> None:
         if record is not None:
             self.contest.records[item.entrant.name] = record
+        if isinstance(item, Failed):
+            item = replace(item, error=Masks(os.environ).text(item.error))
         self.contest.outcomes.append(item)
         self._progress.done(item, note)

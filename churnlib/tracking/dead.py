@@ -6,6 +6,7 @@ second since the host's start at which it began, since numbers are used again an
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import time
@@ -19,6 +20,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from churnlib.errors import InfrastructureError
+from churnlib.masks import Masks
 from churnlib.tracking.connection import is_remote
 
 PARENT = "mlflow.parentRunId"
@@ -113,7 +115,7 @@ def close_if_dead(client: MlflowClient, run_id: str) -> None:
 def end_run(client: MlflowClient, run_id: str, status: str, *, begun: int, error: str = "") -> None:
     """End a run, with its error as a tag if it has one; never before it `begun`, whatever the clock says."""
     if error:
-        client.set_tag(run_id, "error", error[:5000])
+        client.set_tag(run_id, "error", Masks(os.environ).text(error)[:5000])
     client.set_terminated(run_id, status, end_time=max(int(time.time() * 1000), begun))
 
 

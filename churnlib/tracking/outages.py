@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from requests import HTTPError, RequestException
 from sqlalchemy.exc import OperationalError
 
+from churnlib.atomic import FULL
 from churnlib.errors import ChurnError, GateRefused, InfrastructureError
 
 _UNHEARD = "API request to "  # how MLflow begins what it says of a server that it cannot reach
@@ -31,22 +32,35 @@ class Client(MlflowClient):
         return explained()(found) if inspect.ismethod(found) and not name.startswith("_") else found
 
 
+def _no_space(what: str) -> InfrastructureError:
+    return InfrastructureError(
+        "E501", f"no space for {what}: its disk is full; free some space and run it again"
+    )
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """A block in which a store that is locked or silent raises InfrastructureError E509.
 
     A server that wants a sign-in is an InfrastructureError E525, one that refuses is NotAllowed, E609.
 
-    SQLite waits 20 seconds for another program's lock before it gives up.
+    SQLite waits 20 seconds for another program's lock before it gives up. A full disk is E501, whether the
+    database or the artifacts lie on it.
     """
     try:
         yield
-    except (MlflowException, OperationalError, RequestException) as error:
+    except (MlflowException, OperationalError, OSError) as error:  # what `requests` raises is an OSError, too
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise _no_space("artifacts") from None
+        if isinstance(error, OSError) and not isinstance(error, RequestException):
+            raise
         _require_admission(error)
         code = error.error_code if isinstance(error, MlflowException) else ""
         if code and code != "TEMPORARILY_UNAVAILABLE" and not str(error).startswith(_UNHEARD):
             raise
         reason = _reason(error)
+        if "full" in reason:
+            raise _no_space("the tracking store") from None
         found = "is locked by another program" if "locked" in reason else f"does not answer: {reason}"
         raise InfrastructureError(
             "E509", f"the tracking store {found}; the same command may be tried again"

@@ -96,9 +96,7 @@ def test_E4_a_stray_third_label_is_refused_with_its_rows(name: str, tmp_path: Pa
 
 
 @of("E5")
-def test_E5_a_file_that_is_no_table_is_refused_with_the_remedy(
-    name: str, tmp_path: Path
-) -> None:
+def test_E5_a_file_that_is_no_table_is_refused_with_the_remedy(name: str, tmp_path: Path) -> None:
     assert_refused(name, tmp_path)
 
 
@@ -138,9 +136,7 @@ def test_E16_a_column_that_gives_the_answer_away_is_refused(name: str, tmp_path:
 
 
 @of("E19")
-def test_E19_a_late_or_missing_date_is_refused_with_its_row(
-    name: str, tmp_path: Path
-) -> None:
+def test_E19_a_late_or_missing_date_is_refused_with_its_row(name: str, tmp_path: Path) -> None:
     assert_refused(name, tmp_path)
 
 
