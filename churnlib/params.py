@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from churnlib.ledger.history import moment_named
 from churnlib.phaseparams import (
     Alias,
     Margin,
@@ -172,6 +173,13 @@ class LineageParams(PhaseParams):
     alias: Alias
     version: Annotated[int, Field(ge=0)]
     as_of: str
+
+    @field_validator("as_of")
+    @classmethod
+    def _a_moment(cls, value: str) -> str:
+        if value:
+            moment_named(value)  # raises E224
+        return value
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Self:

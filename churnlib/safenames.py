@@ -7,14 +7,15 @@ from pathlib import PurePosixPath
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _RUN = re.compile(r"run:[0-9a-f]{32}")
+_SECRET_WORD = r"passw|secret|token|api[_-]?key|credential|private[_-]?key"  # noqa: S105 - names of secrets
 _CREDENTIALS = re.compile(
     r"://[^/\s@]+@"  # a user, or a token, before the host
-    r"|[?&;](?:[\w-]*(?:token|secret|passw(?:or)?d|signature|credential|api_?key)|sig)=[^&\s]"  # a signature
+    rf"|[?&;](?:[\w-]*(?:{_SECRET_WORD}|signature)[\w-]*|sig)=[^&\s]"  # a signed address
     r"|\bpassw(?:or)?d\s*=\s*[^\s&]",  # a connection string
     re.IGNORECASE,
 )
 _RESERVED_ALIAS = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
-_SECRET_KEY = re.compile(r"passw|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
+_SECRET_KEY = re.compile(_SECRET_WORD, re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 

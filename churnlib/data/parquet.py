@@ -34,6 +34,10 @@ def from_users_file(stream: BinaryIO, file: str, memory: Memory) -> pd.DataFrame
     columns: dict[str, pd.Series[Any]] = {}
     try:
         source = pq.ParquetFile(stream)
+        memory.require(
+            file, sum(source.metadata.row_group(i).total_byte_size for i in range(source.num_row_groups))
+        )
+        _require_openable(source)
         memory.claim(file, parquet_bytes(source.metadata, source.schema_arrow))
         raise_all(name_errors(source.schema_arrow.names))
         for name in source.schema_arrow.names:
@@ -85,6 +89,12 @@ def write_rows(table: pd.DataFrame, rows: NDArray[np.int64] | None, stream: Writ
             piece = slice(begin, begin + ROW_GROUP)
             taken = table.iloc[piece] if rows is None else table.iloc[rows[piece]]
             writer.write_table(pa.Table.from_pandas(taken, schema=schema, preserve_index=False))
+
+
+def _require_openable(source: Any) -> None:
+    """Raises for a damaged footer, where pyarrow ends the whole process if it is asked for sizes first."""
+    for group in range(source.num_row_groups):
+        next(source.iter_batches(batch_size=1, row_groups=[group]), None)
 
 
 def _unpacked(stream: BinaryIO, name: str) -> int:

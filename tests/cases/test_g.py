@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import contextlib
+import gzip
+import importlib.metadata
+import io
 import json
+import re
+import resource
 import subprocess
+import tarfile
+import tomllib
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +22,20 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
+from packaging.requirements import Requirement
+from packaging.version import Version
 
+from churnlib.data.load import read_table
+from churnlib.data.schema import Schema
+from churnlib.errors import ChurnError, DataError, InfrastructureError, ParameterError
+from churnlib.params import NOTEBOOKS
 from tests.canaries import canary, in_text, leaks
-from tests.conftest import QUICK, Project
+from tests.conftest import QUICK, REPOSITORY, Project
+from tests.unit.planted import study
 from tests.unit.test_html import EVIL, assert_inert
 
 HOSTILE = ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "x' OR name != '")
@@ -163,9 +182,135 @@ def test_G7_names_cells_labels_and_texts_from_outside_are_inert_in_every_page(wo
     assert HOSTILE[0] in BeautifulSoup(told, "html.parser").get_text()
 
 
-def test_G12_a_name_with_quotes_is_a_name_in_every_question_to_the_store(world: World) -> None:
-    from churnlib.data.schema import Schema
+@pytest.mark.parametrize("name", ["it's", 'say "so"', "x' OR name != '", "back`tick", "a; DROP TABLE runs"])
+def test_G12_a_name_with_quotes_never_reaches_a_question_to_the_store(name: str) -> None:
+    """Names that stand in MLflow's filters are parameters, and each is checked first."""
+    for phase, key in (("registry", "model_name"), ("data", "experiment"), ("search", "search_name")):
+        with pytest.raises(ParameterError, match=key) as caught:
+            NOTEBOOKS[phase].check({**study(phase), key: name}, where="x.yml")
+        assert caught.value.code == "E208"
 
+
+def test_G12_a_column_with_quotes_is_a_column(world: World) -> None:
     data = json.loads((world.project.root / "build" / "hostile" / "data" / "result.json").read_text("utf-8"))
     schema = Schema.from_json(json.dumps(json.loads(data["data_schema"])["schema"]))
     assert HOSTILE[2] in schema.features
+
+
+CODE = sorted(path for top in ("churnlib", "tools") for path in (REPOSITORY / top).rglob("*.py"))
+UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
+UNSAFE_ATTRIBUTES = {"extractall", "unpack_archive", "popen", "mktemp"}
+YAML_LOADING = {"load", "unsafe_load", "full_load", "load_all", "Loader", "FullLoader", "UnsafeLoader"}
+
+
+def unsafe(code: str) -> list[str]:
+    """What the code calls that turns data into programs or files outside their folder."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.keyword) and node.arg == "shell":
+            found.append("shell")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in UNSAFE_CALLS:
+            found.append(node.func.id)
+        if isinstance(node, ast.Attribute):
+            module = node.value.id if isinstance(node.value, ast.Name) else ""
+            theirs = {"yaml": YAML_LOADING, "os": {"system"}}.get(module, set())
+            if node.attr in UNSAFE_ATTRIBUTES | theirs:
+                found.append(node.attr)
+    return found
+
+
+def test_G9_nothing_turns_data_into_a_program() -> None:
+    found = {path.relative_to(REPOSITORY).as_posix(): unsafe(path.read_text("utf-8")) for path in CODE}
+    # A nursery runs the import cells of the project's own notebooks before it forks kernels.
+    assert {name: calls for name, calls in found.items() if calls} == {"churnlib/warm/imports.py": ["exec"]}
+
+
+def test_G9_the_lint_is_on_and_would_find_it() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["lint"]
+    assert "S" in project["select"]
+    assert set(project["ignore"]) & {"S102", "S202", "S301", "S307", "S506", "S602"} == set()
+    assert not any("S" in rules for rules in project["per-file-ignores"].values())
+    planted = "yaml.load(x); eval(x); subprocess.run(x, shell=True); tarfile.open(x).extractall()"
+    assert sorted(unsafe(planted)) == ["eval", "extractall", "load", "shell"]
+
+
+FLOORS = {"mlflow": "3.17.2", "jupyter-server": "2.18", "skops": "0.16"}
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_G11_the_lock_keeps_to_versions_without_known_holes(package: str) -> None:
+    """An advisory service would have to be asked for the rest; nothing here asks the internet."""
+    text = (REPOSITORY / "requirements.lock").read_text("utf-8")
+    (locked,) = re.findall(rf"^{package}==(\S+)", text, re.M)
+    assert Version(locked) >= Version(FLOORS[package])
+    assert Version(importlib.metadata.version(package)) >= Version(FLOORS[package])
+
+
+def test_G11_the_project_itself_asks_for_no_older_ones() -> None:
+    asked = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    requirements = {item.name: item.specifier for item in map(Requirement, asked)}
+    for package in ("mlflow", "skops"):  # Jupyter's server comes with jupyterlab: the lock holds it
+        floor = Version(FLOORS[package])
+        older = Version(f"{floor.major}.{floor.minor - 1}.99")
+        assert requirements[package].contains(floor) and not requirements[package].contains(older)
+
+
+def archive(kind: str) -> bytes:
+    """An archive, or something like one, with a table in it."""
+    stream = io.BytesIO()
+    table = b"a,churned\n" + b"1,0\n" * 1000
+    match kind:
+        case "zip":
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+                file.writestr("../../outside.csv", table)
+        case "tar":
+            with tarfile.open(fileobj=stream, mode="w") as file:
+                entry = tarfile.TarInfo("../../outside.csv")
+                entry.size = len(table)
+                file.addfile(entry, io.BytesIO(table))
+        case "gzip":
+            stream.write(gzip.compress(b"0" * 50_000_000))
+        case "pickle":
+            stream.write(b"\x80\x04\x95" + b"cos\nsystem\n(S'true'\ntR.")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["zip", "tar", "gzip", "pickle"])
+def test_G10_an_archive_under_another_name_is_refused_and_not_unpacked(
+    kind: str, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"table.{suffix}"
+    path.write_bytes(archive(kind))
+    with pytest.raises(DataError) as caught:
+        read_table(path, memory_budget_mb=1024)
+    assert caught.value.code == ("E318" if suffix == "parquet" else "E305")
+    assert list(tmp_path.iterdir()) == [path] and not (tmp_path.parents[1] / "outside.csv").exists()
+
+
+def test_G10_a_parquet_file_whose_texts_unpack_to_gigabytes_is_refused_before(tmp_path: Path) -> None:
+    rows = 4000
+    once = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), pa.array(["y" * 500_000]))
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(pa.table({"churned": np.arange(rows) % 2, "note": once}), path, compression="zstd")
+    assert path.stat().st_size < 20_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InfrastructureError, match="needs about 11,444 MB") as caught:
+        read_table(path, memory_budget_mb=256)
+    assert caught.value.code == "E502"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 * 1024
+
+
+def test_G10_a_parquet_file_with_any_byte_changed_is_read_or_refused_and_nothing_else(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": range(200), "b": ["x", "yy"] * 100, "churned": [0, 1] * 100})
+    whole = tmp_path / "whole.parquet"
+    table.to_parquet(whole)
+    content = whole.read_bytes()
+    path = tmp_path / "changed.parquet"
+    random = np.random.default_rng(1)
+    for place in random.choice(len(content), 300, replace=False):
+        changed = bytearray(content)
+        changed[place] ^= 1 << int(random.integers(8))
+        path.write_bytes(changed)
+        with contextlib.suppress(ChurnError):
+            read_table(path, memory_budget_mb=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -138,3 +139,30 @@ def test_C7_C8_no_duration_is_negative_and_every_metric_is_written_once_though_t
         for name in run.data.metrics:
             assert len(client.get_metric_history(run.info.run_id, name)) == 1, name
     assert table["val_auc"].is_monotonic_decreasing
+
+
+def test_E22_a_model_whose_metrics_are_no_numbers_fails_and_cannot_win(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = xgboost.fit
+
+    class Nowhere:
+        def __init__(self, predictor: Any) -> None:
+            self._predictor = predictor
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._predictor, name)
+
+        def probabilities(self, rows: Any) -> Any:
+            return self._predictor.probabilities(rows) * float("nan")
+
+    def diverging(prepared: xgboost.Prepared, settings: Mapping[str, Any], **options: Any) -> Fitted:
+        fitted = fit(prepared, settings, **options)
+        return replace(fitted, predictor=Nowhere(fitted.predictor)) if settings["max_depth"] == 4 else fitted
+
+    monkeypatch.setattr(xgboost, "fit", diverging)
+    _, _, result = search(world, world.params.model_copy(update={"min_finished": 2}))
+    run = recorded(world)[FAILED]
+    assert run.info.status == "FAILED" and "CHURN-E322" in run.data.tags["error"]
+    assert run.data.metrics == {}
+    assert FAILED not in [child.name for child in result.children]
