@@ -31,6 +31,7 @@ LIBRARY = [path for path in FILES if path.suffix == ".py" and below_root(path).s
 PYTHON = [path for path in FILES if path.suffix == ".py"]
 GROUND = (
     "errors",
+    "masks",
     "params",
     "phaseparams",
     "results",
