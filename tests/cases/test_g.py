@@ -11,6 +11,7 @@ import io
 import json
 import re
 import resource
+import sqlite3
 import subprocess
 import tarfile
 import tomllib
@@ -91,7 +92,11 @@ def insert(project: Project, source: str) -> Callable[[], None]:
     place = next(i for i, cell in enumerate(node.cells) if "plumbing" in cell.metadata.get("tags", []))
     node.cells.insert(place, nbformat.v4.new_code_cell(source))
     nbformat.write(node, path)
-    return lambda: path.write_text(before, "utf-8") and None
+
+    def take_out() -> None:
+        path.write_text(before, "utf-8")
+
+    return take_out
 
 
 @pytest.fixture(scope="module")
@@ -143,13 +148,16 @@ def test_G6_the_search_finds_a_canary_in_whatever_form(tmp_path: Path) -> None:
     forms = {
         "plain.txt": f"x{secret}y".encode(),
         "wide.bin": secret.encode("utf-16"),
-        "report.json": json.dumps({"html": base64.b64encode(f"ab{secret}c".encode()).decode()}),
+        "report.json": b'{"html": "' + base64.b64encode(f"ab{secret}c".encode()) + b'"}',
     }
     for name, content in forms.items():
-        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        (tmp_path / name).write_bytes(content)
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as store, store:
+        store.execute("CREATE TABLE t (a TEXT)")
+        store.execute("INSERT INTO t VALUES (?)", ["x" * 9000 + secret])
     pd.DataFrame({"a": ["b", f"..{secret}"]}).to_parquet(tmp_path / "table.parquet", compression="zstd")
     found = leaks(tmp_path, {"planted": secret, "other": canary("other")})
-    assert found == [f"{name}: planted" for name in sorted([*forms, "table.parquet"])]
+    assert found == [f"{name}: planted" for name in sorted([*forms, "store.db", "table.parquet"])]
 
 
 @pytest.mark.parametrize("verb", [("run",), ("champion",), ("ui",), ("history",), ("lineage",)], ids=str)
