@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from churnlib.__main__ import main
 from churnlib.errors import ParameterError
 from churnlib.params import NOTEBOOKS
 from tests.canaries import canary, in_text
@@ -112,12 +114,19 @@ def tree(project: Project) -> set[str]:
 def status_of(project: Project, *arguments: str) -> tuple[int, str]:
     """The exit status and all that was printed, whether the parser or the command refused."""
     printed = io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        with contextlib.redirect_stderr(printed):
-            done = project.main(*arguments)
+        with (
+            contextlib.chdir(project.root),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+        ):
+            return main(list(arguments)), printed.getvalue()
     except SystemExit as stopped:
         return int(str(stopped.code)), printed.getvalue()
-    return done.returncode, done.stdout + done.stderr
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("case", ["python object", "alias bomb"])
@@ -142,7 +151,7 @@ def test_F5_a_nasty_name_on_the_command_line_is_refused_harmlessly(
     for name in NASTY:
         status, printed = status_of(quick, *(part.replace("{}", name) for part in ASKED[what]))
         printed += "".join(capsys.readouterr())
-        assert status == 2, (name, printed)
+        assert status == 2 and printed, (name, printed)
         assert all(line.isprintable() for line in printed.split("\n")), (name, printed)
         assert "Traceback" not in printed
     assert tree(quick) == before
