@@ -26,8 +26,9 @@ from churnlib.params import FinalizeParams, RegistryParams, SearchParams
 from churnlib.results import FinalizeResult, SearchResult
 from churnlib.store import verified_split
 from churnlib.tracking import candidate_record, contest_record, decision, sealed, search_record
+from churnlib.tracking.address import EMBEDDED
 from churnlib.tracking.aliases import View
-from churnlib.tracking.connection import EMBEDDED, connect, experiment_id
+from churnlib.tracking.connection import connect, experiment_id
 from churnlib.tracking.ledger import open_book
 from churnlib.tracking.phase import begin
 from churnlib.tracking.session import schema_of

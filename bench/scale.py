@@ -21,7 +21,8 @@ from bench.report import Table, write
 from bench.scale_point import Point, measured
 from bench.scale_table import arrow_bytes, write_table
 from bench.world import project
-from churnlib.tracking.connection import EMBEDDED, connect, experiment_id
+from churnlib.tracking.address import EMBEDDED
+from churnlib.tracking.connection import connect, experiment_id
 
 ROWS = (50_000, 500_000, 5_000_000)
 CONFIGURATIONS = (6, 12, 24, 48)

@@ -19,7 +19,8 @@ from unittest.mock import patch
 
 import requests
 
-from churnlib.tracking.connection import EMBEDDED, make_embedded
+from churnlib.tracking.address import EMBEDDED
+from churnlib.tracking.connection import make_embedded
 
 WORKERS = 2
 STARTED_WITHIN = 120  # seconds

@@ -22,8 +22,8 @@ from churnlib.search.arena import Arena, run_side_by_side
 from churnlib.search.contest import Trained
 from churnlib.search.schedule import GridSchedule
 from churnlib.tracking import contest_record
+from churnlib.tracking.address import URI_VARIABLE
 from churnlib.tracking.child_record import ChildRecorder
-from churnlib.tracking.connection import URI_VARIABLE
 from churnlib.tracking.phase import ANEW_VARIABLE, Recorder, begin
 
 PAIRS = 5

@@ -56,7 +56,8 @@ def ui_command(root: Path, port: int) -> Command:
     Raises `ParameterError` E220 where the store has pages already, `InfrastructureError` E507 where the
     port is taken.
     """
-    from churnlib.tracking.connection import EMBEDDED, make_embedded, tracking_uri
+    from churnlib.tracking.address import EMBEDDED, tracking_uri
+    from churnlib.tracking.connection import make_embedded
 
     uri = tracking_uri(root)
     if uri.startswith(("http://", "https://")):

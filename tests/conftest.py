@@ -153,7 +153,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh embedded store to copy: making its tables takes seconds."""
-    from churnlib.tracking.connection import EMBEDDED, make_embedded
+    from churnlib.tracking.address import EMBEDDED
+    from churnlib.tracking.connection import make_embedded
 
     folder = tmp_path_factory.mktemp("store")
     make_embedded(folder)

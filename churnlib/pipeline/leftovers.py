@@ -15,7 +15,7 @@ import psutil
 from churnlib.params import PHASES
 from churnlib.phaseparams import PhaseParams
 from churnlib.pipeline.publish import STAGING, keep_failed, publish, read_manifest
-from churnlib.tracking.connection import is_embedded
+from churnlib.tracking.address import is_embedded
 from churnlib.tracking.dead import close_dead, close_if_dead
 from churnlib.tracking.phase import RUN_VARIABLE, close_family, status_of
 from churnlib.tracking.session import Session

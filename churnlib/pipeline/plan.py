@@ -17,7 +17,7 @@ from churnlib.provenance import lock_hash, notebook_hash
 from churnlib.results import RESULTS, read_result, sha256
 from churnlib.safenames import check_name
 from churnlib.sources import library_hash
-from churnlib.tracking.connection import tracking_uri
+from churnlib.tracking.address import tracking_uri
 
 ALWAYS_RUN = ("lineage",)  # it checks the present state of things that anybody may have changed
 

@@ -22,7 +22,7 @@ from churnlib.pipeline.publish import RESULT, STAGING, keep_failed, publish, wri
 from churnlib.pipeline.rendering import Reports, render
 from churnlib.results import read_result
 from churnlib.store import STAGING_VARIABLE
-from churnlib.tracking.connection import tracking_uri
+from churnlib.tracking.address import tracking_uri
 from churnlib.tracking.phase import ANEW_VARIABLE, RUN_VARIABLE, attach, begin, close_family
 from churnlib.tracking.session import Session
 

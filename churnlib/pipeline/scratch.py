@@ -10,7 +10,7 @@ from pathlib import Path
 
 from churnlib.atomic import require_writable
 from churnlib.repository import CODE_SUFFIXES, git
-from churnlib.tracking.connection import EMBEDDED, URI_VARIABLE
+from churnlib.tracking.address import EMBEDDED, URI_VARIABLE
 
 PROJECT = ("notebooks", "params", "requirements.lock")  # what a project is made of, in git or not
 VENV = ".venv"

@@ -23,8 +23,9 @@ from churnlib.errors import ChurnError
 from churnlib.ledger.event import Draft, Event, Kind, Previous
 from churnlib.ledger.names import TEXT
 from churnlib.ledger.replay import Ledger
+from churnlib.tracking.address import EMBEDDED
 from churnlib.tracking.aliases import View
-from churnlib.tracking.connection import EMBEDDED, connect
+from churnlib.tracking.connection import connect
 from churnlib.tracking.ledger import SOURCE, open_book
 
 FORK = multiprocessing.get_context("fork")  # a forked child has imported everything already

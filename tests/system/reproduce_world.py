@@ -18,7 +18,8 @@ from churnlib.data.generate import streamflow
 from churnlib.ledger.replay import Ledger
 from churnlib.proof.answer import ReproduceResult
 from churnlib.results import FinalizeResult, RegistryResult
-from churnlib.tracking.connection import EMBEDDED, connect
+from churnlib.tracking.address import EMBEDDED
+from churnlib.tracking.connection import connect
 from churnlib.tracking.ledger import Book, open_book
 from tests.conftest import QUICK, Project
 from tests.in_process import run_phase

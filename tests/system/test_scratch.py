@@ -10,7 +10,7 @@ import pytest
 from churnlib.pipeline.scratch import scratch_project
 from churnlib.provenance import collect
 from churnlib.repository import file_at
-from churnlib.tracking.connection import is_embedded, tracking_uri
+from churnlib.tracking.address import is_embedded, tracking_uri
 from tests.conftest import Project
 
 NOTEBOOK = "3_finalize.ipynb"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from churnlib.tracking.connection import EMBEDDED, make_embedded
+from churnlib.tracking.address import EMBEDDED
+from churnlib.tracking.connection import make_embedded
 
 # A forked child has imported everything already, so a kill lands in the making of the store.
 FORK = multiprocessing.get_context("fork")

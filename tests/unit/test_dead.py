@@ -13,7 +13,7 @@ import psutil
 import pytest
 from mlflow.entities import Run
 
-from churnlib.tracking import connection
+from churnlib.tracking import address, connection
 from churnlib.tracking.dead import (
     PARENT,
     Running,
@@ -166,7 +166,7 @@ class Interrupted(Client):
 def test_C2_of_two_runs_begun_by_one_attempt_only_the_known_one_stays(
     client: Client, experiment: str, tmp_path: Path
 ) -> None:
-    uri = connection.tracking_uri(tmp_path)
+    uri = address.tracking_uri(tmp_path)
     run = begin_run(LostReply(uri), experiment, "mine", {"study": "planted"})
     everything = {item.info.run_id: item for item in client.search_runs([experiment])}
     assert len(everything) == 2
@@ -180,7 +180,7 @@ def test_C2_a_run_that_was_begun_and_never_known_is_closed(
     client: Client, experiment: str, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        begin_run(Interrupted(connection.tracking_uri(tmp_path)), experiment, "mine", {"study": "planted"})
+        begin_run(Interrupted(address.tracking_uri(tmp_path)), experiment, "mine", {"study": "planted"})
     (run,) = client.search_runs([experiment])
     assert run.info.status == "KILLED"
 
@@ -188,7 +188,7 @@ def test_C2_a_run_that_was_begun_and_never_known_is_closed(
 def test_C2_the_twin_of_a_child_is_closed_when_its_search_ends_and_no_sooner(
     client: Client, experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    far = LostReply(connection.tracking_uri(tmp_path))
+    far = LostReply(address.tracking_uri(tmp_path))
     parent = begin_run(client, experiment, "search", {"study": "planted"}).info.run_id
     other = begun(client, experiment, **{PARENT: "another search"})
     with monkeypatch.context() as patch:

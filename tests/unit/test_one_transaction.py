@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from churnlib.errors import InfrastructureError
-from churnlib.tracking import connection
+from churnlib.tracking import address, connection
 from churnlib.tracking.one_transaction import one_transaction
 
 
@@ -114,7 +114,7 @@ def test_a_locked_store_is_the_error_that_it_is_without(
 
     monkeypatch.setattr("mlflow.store.db.utils.sql", types.SimpleNamespace(text=text))
     kept = str(client.create_run(experiment).info.run_id)
-    other = sqlite3.connect(tmp_path / connection.EMBEDDED, isolation_level=None)
+    other = sqlite3.connect(tmp_path / address.EMBEDDED, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(InfrastructureError, match="locked by another program"), one_transaction(client):
         client.log_batch(kept, params=[Param("p", "1")])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from churnlib.tracking.connection import connect, tracking_uri
+from churnlib.tracking.address import tracking_uri
+from churnlib.tracking.connection import connect
 
 
 def test_two_projects_in_one_process_keep_their_own_stores(tmp_path: Path, empty_store: Path) -> None:
