@@ -32,7 +32,7 @@ WITH_KERNELS := tests/notebooks/test_execute.py tests/system/test_default_study.
 
 .DEFAULT_GOAL := help
 .PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm server user backup restore diff test test-system check format bench lock env clean
-.PHONY: champion history approve validate promote reject rollback archive reconcile audit
+.PHONY: doctor champion history approve validate promote reject rollback archive reconcile audit
 
 ##@ The pipeline (STUDY=streamflow picks the study, FORCE=1 runs all, TIMEOUT=600 ends a longer cell)
 
@@ -98,6 +98,9 @@ audit: env  ## Check everything that the ledger refers to; fails if anything was
 	@$(CHURN) audit --study '$(STUDY)'
 
 ##@ Looking
+
+doctor: env  ## Look at the set-up and say what to do; FIX=1 closes runs whose process on this host is gone
+	@$(CHURN) doctor $(ABOUT_STUDY) $(if $(filter-out 0 no false,$(FIX)),--fix)
 
 lab: env  ## JupyterLab on this machine, with the notebooks
 	@$(CHURN) lab

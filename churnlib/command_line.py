@@ -15,6 +15,7 @@ from churnlib import (
     commands,
     commands_audit,
     commands_compare,
+    commands_doctor,
     commands_lineage,
     commands_reproduce,
     commands_server,
@@ -133,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     commands_reproduce.register(verbs)
     commands_verify.register(verbs)
     commands_server.register(verbs)
+    commands_doctor.register(verbs)
     run = verbs.add_parser("run", help="run a study's phases as far as they are not up to date")
     run.add_argument("--study", default="streamflow", help="a folder of params/")
     run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")

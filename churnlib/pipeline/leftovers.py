@@ -38,7 +38,7 @@ def clear_up(session: Session, study: str, phases: Iterable[PhaseParams]) -> Non
             closed += close_dead(session.client, experiment.experiment_id, study)
     _keep_closed(session, left)
     if closed and is_embedded(session.root):
-        _remove_uploads(session.root / "mlartifacts", closed)
+        remove_uploads(session.root / "mlartifacts", closed)
 
 
 def clear_up_question(session: Session, folder: Path) -> None:
@@ -49,6 +49,24 @@ def clear_up_question(session: Session, folder: Path) -> None:
         if staging.exists():
             close_if_dead(session.client, _run_id(staging))
     _keep_closed(session, left)
+
+
+def unfinished_uploads(artifacts: Path, run_ids: Sequence[str]) -> list[Path]:
+    """Unfinished uploads of these runs, and those of anybody that nothing has been added to for a day."""
+    found = []
+    for path in artifacts.rglob(UPLOADING):
+        with suppress(OSError):
+            abandoned = time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+            if abandoned or not set(run_ids).isdisjoint(path.parts):
+                found.append(path)
+    return found
+
+
+def remove_uploads(artifacts: Path, run_ids: Sequence[str]) -> None:
+    """Remove what `unfinished_uploads` finds."""
+    for path in unfinished_uploads(artifacts, run_ids):
+        with suppress(OSError):
+            path.unlink()
 
 
 def _left(folders: Iterable[Path]) -> list[Path]:
@@ -97,12 +115,3 @@ def _kill_kernels(run_ids: Sequence[str]) -> None:
         with suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(victims, timeout=_KERNEL_SECONDS)
-
-
-def _remove_uploads(artifacts: Path, run_ids: Sequence[str]) -> None:
-    """Unfinished uploads of these runs, and those of anybody that nothing has been added to for a day."""
-    for path in artifacts.rglob(UPLOADING):
-        with suppress(OSError):
-            abandoned = time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
-            if abandoned or not set(run_ids).isdisjoint(path.parts):
-                path.unlink()
