@@ -48,8 +48,10 @@ class Case:
         from churnlib.tracking.inspection import inspect
         from churnlib.tracking.ledger import open_book
 
+        if self.empty:
+            return None
         asked, client = self.registry, self.session.client
-        if self.empty or client.get_experiment_by_name(asked.experiment) is None:
+        if client.get_experiment_by_name(asked.experiment) is None:
             return None
         book = open_book(client, self.root, model_name=asked.model_name, experiment=asked.experiment)
         return inspect(View(book, asked.alias))

@@ -15,7 +15,7 @@ from churnlib.doctor.sign_in import sign_in
 from churnlib.errors import ChurnError
 
 PATIENCE = 30.0  # seconds for one look at a store that does answer
-OUTAGES = ("E504", "E509", "E512", "E525")  # the store will not answer the next look, either
+OUTAGES = ("E504", "E509", "E525")  # the store will not answer the next look, either
 Need = Literal["server", "study"]
 
 
@@ -63,8 +63,7 @@ def _looked(check: Check, case: Case) -> list[Finding]:
     except ChurnError as error:
         if error.code in OUTAGES:
             case.silent = case.silent or "the tracking store stopped answering"
-        first = error.message.partition("\n")[0]
-        return [fault(error.code, without_password(first), "see docs/errors.md")]
+        return [fault(error.code, without_password(error.message.partition("\n")[0]), "")]
     except TimeoutError as late:
         case.silent = case.silent or "the tracking store stopped answering"
         return [look(f"this look was given up: {late}", "the store is slow or silent; ask again")]

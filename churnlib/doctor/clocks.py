@@ -6,6 +6,7 @@ import time
 
 from churnlib.doctor.case import Case
 from churnlib.doctor.finding import Finding, look, ok
+from churnlib.errors import ChurnError
 from churnlib.ledger.history import when
 
 APART = 60  # seconds that two clocks may differ
@@ -46,10 +47,15 @@ def _server(case: Case) -> list[Finding]:
 
 
 def _record(case: Case, now: float) -> list[Finding]:
-    if case.silent or not case.params or case.seen is None:
+    if case.silent or not case.params:
         return []
     from churnlib.tracking.check_up import newest_run
 
-    moments = [newest_run(case.session.client, case.registry.experiment)]
-    moments += [entry.time for entry in case.seen.ledger.entries[-1:]]
+    try:
+        if case.seen is None:
+            return []
+        moments = [newest_run(case.session.client, case.registry.experiment)]
+        moments += [entry.time for entry in case.seen.ledger.entries[-1:]]
+    except ChurnError:  # a later look is about the record itself, and says what is wrong with it
+        return []
     return [future(newest, now)] if (newest := max(moments)) else []

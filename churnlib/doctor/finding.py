@@ -26,11 +26,15 @@ class Finding(Frozen):
         """The exit status that it calls for."""
         return int(self.code[1]) if self.mark == "fault" else 0
 
+    @property
+    def words(self) -> str:
+        """What was found, and what to do."""
+        return "; ".join(filter(None, (self.found, self.remedy)))
+
     def line(self, width: int) -> str:
         """Mark, check and words, on one line."""
-        words = "; ".join(filter(None, (self.found, self.remedy)))
         code = f" ({self.code})" if self.code else ""
-        return f"{self.mark:<5}  {self.check:<{width}}  {shown(words)}{code}"
+        return f"{self.mark:<5}  {self.check:<{width}}  {shown(self.words)}{code}"
 
 
 def ok(found: str) -> Finding:
@@ -53,7 +57,7 @@ class Sick(ChurnError):
 
     def __init__(self, worst: Finding, others: int) -> None:
         further = f"; {others} further fault{'s' if others > 1 else ''} above" if others else ""
-        super().__init__(worst.code, f"{worst.check}: {worst.found}; {worst.remedy}{further}")
+        super().__init__(worst.code, f"{worst.check}: {worst.words}{further}")
         self.exit_status = worst.status
 
 

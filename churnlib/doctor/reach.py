@@ -74,9 +74,9 @@ def artifacts(case: Case) -> list[Finding]:
         return [ok("nothing was ever recorded; the first run makes the store")]
     try:
         made = round_trip(case.session.client, case.root, case.registry.experiment)
-    except NotAllowed as refused:
-        who = f"{case.user or 'nobody signed in'} may not write, so no file was sent"
-        return [look(f"{who} ({refused.code})", "reading works; to run phases ask for the role scientist")]
+    except NotAllowed:
+        found = f"{case.user or 'nobody signed in'} may not write there, so no file came back"
+        return [look(found, "that is as it should be for a reader; to run phases ask for the role scientist")]
     if not made.equal:
         return [fault("E530", f"{made.place} gives back other bytes than were written", "see its log")]
     left = f"; {made.left} stays, since only an administrator may remove it" if made.left else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import secrets
 import socket
 import tempfile
@@ -92,7 +93,7 @@ def round_trip(client: MlflowClient, root: Path, experiment: str) -> RoundTrip:
         if getattr(getattr(error, "response", None), "status_code", 0) in _REFUSED:
             raise NotAllowed("E609", f"{_user()} may not write to {location}") from None
         raise InfrastructureError(
-            "E530", f"the artifact store at {location} fails: {type(error).__name__}: {error}; see its log"
+            "E530", f"the artifact store at {location} fails: {_reason(error)}; see the server's log"
         ) from None
     left = "" if _removed(repository, name) else f"{location}/{FOLDER}/{name}"
     return RoundTrip(location, equal, left)
@@ -125,6 +126,14 @@ def _removed(repository: ArtifactRepository, name: str) -> bool:
         with suppress(OSError):  # another doctor's file lies there
             folder.rmdir()
     return True
+
+
+def _reason(error: Exception) -> str:
+    """Why a request failed, without the addresses that MLflow and its library wrap around it."""
+    told = (str(error).splitlines() or [""])[0]
+    if status := re.search(r"too many (\d+) error responses", told):
+        return f"it answers with status {status[1]}"
+    return f"{type(error).__name__}: {told[:200]}"
 
 
 def _user() -> str:
