@@ -64,11 +64,11 @@ class Sick(ChurnError):
 def sentence(findings: Sequence[Finding]) -> str:
     """How much was looked at, and what came of it."""
     faults, looks = (sum(item.mark == mark for item in findings) for mark in ("fault", "look"))
-    checks = len({item.check for item in findings})
+    count = len({item.check for item in findings})
     parts = [f"{faults} fault{'s' if faults != 1 else ''}"] if faults else ["no fault"]
     if looks:
         parts.append(f"{looks} to look at")
-    return f"{checks} checks: {', '.join(parts)}."
+    return f"{count} check{'s' if count != 1 else ''}: {', '.join(parts)}."
 
 
 def record(findings: Sequence[Finding]) -> dict[str, object]:

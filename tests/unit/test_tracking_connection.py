@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
+from churnlib.errors import InfrastructureError
 from churnlib.tracking.address import tracking_uri
 from churnlib.tracking.connection import connect
 
@@ -27,6 +29,17 @@ def test_a_tracking_address_in_the_environment_is_honoured_and_kept(
     assert connect(tmp_path).tracking_uri == f"sqlite:///{empty_store}"
     assert os.environ["MLFLOW_TRACKING_URI"] == f"sqlite:///{empty_store}"
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_server_that_is_not_there_is_told_in_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{probe.getsockname()[1]}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(InfrastructureError, match="E509: the tracking store does not answer"):
+        connect(tmp_path).get_experiment_by_name("any")
 
 
 def test_nothing_leaves_the_machine(tmp_path: Path, empty_store: Path) -> None:
