@@ -31,7 +31,7 @@ WITH_KERNELS := tests/notebooks/test_execute.py tests/system/test_default_study.
 	tests/system/test_verify.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm server user backup restore diff test test-system check format bench lock env clean
+.PHONY: help run data search finalize registry lineage compare reproduce verify lab ui report warm server user backup restore move diff test test-system check format bench lock env clean
 .PHONY: doctor champion history approve validate promote reject rollback archive reconcile audit
 
 ##@ The pipeline (STUDY=streamflow picks the study, FORCE=1 runs all, TIMEOUT=600 ends a longer cell)
@@ -131,6 +131,9 @@ backup: env  ## Copy all that the servers hold while they are in use: make backu
 
 restore: env  ## Make servers of a backup, in an empty CHURN_SERVER_HOME: make restore FROM=folder
 	@$(CHURN) restore --from '$(or $(FROM),$(error which? make restore FROM=folder))'
+
+move: env  ## Take a study's record there: make move FROM=sqlite:///mlflow.db TO=http://127.0.0.1:5000, as an administrator
+	@$(CHURN) move --from '$(FROM)' --to '$(TO)' --study '$(STUDY)'
 
 ##@ Working on the code
 

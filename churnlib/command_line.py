@@ -17,6 +17,7 @@ from churnlib import (
     commands_compare,
     commands_doctor,
     commands_lineage,
+    commands_move,
     commands_reproduce,
     commands_server,
     commands_verify,
@@ -135,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     commands_verify.register(verbs)
     commands_server.register(verbs)
     commands_doctor.register(verbs)
+    commands_move.register(verbs)
     run = verbs.add_parser("run", help="run a study's phases as far as they are not up to date")
     run.add_argument("--study", default="streamflow", help="a folder of params/")
     run.add_argument("--phase", choices=list(PHASES), help="stop after this phase")

@@ -20,6 +20,7 @@ from mlflow.server.handlers import get_endpoints
 
 from churnlib.ledger.event import parse
 from churnlib.ledger.names import MOST, SUFFIX, TEXT
+from churnlib.server.import_rows import add_route
 from churnlib.server.roles import APPROVER, SCIENTIST, may_write
 
 Rule = Callable[[Callable[[], bool]], Callable[[], bool]]  # MLflow's answer -> ours
@@ -40,13 +41,17 @@ RULES: Mapping[Any, tuple[str, ...]] = {  # request -> the roles that may make i
 }
 # Requests about one model. Who has a role reads every model, so he is told when there is none: MLflow says
 # "permission denied" of a model that is not there, which for a program is another thing.
-ABOUT_MODELS = (
+ABOUT_MODELS: tuple[Any, ...] = (
     registry.GetRegisteredModel,
     registry.GetModelVersion,
     registry.GetModelVersionByAlias,
 )
 # Requests that would alter what stands on a ledger.
-ALTERING = (registry.UpdateModelVersion, registry.SetModelVersionTag, registry.DeleteModelVersionTag)
+ALTERING: tuple[Any, ...] = (
+    registry.UpdateModelVersion,
+    registry.SetModelVersionTag,
+    registry.DeleteModelVersionTag,
+)
 
 
 def create_app(app: Flask = mlflow_app) -> Flask:
@@ -57,6 +62,7 @@ def create_app(app: Flask = mlflow_app) -> Flask:
     for path, rule, methods in get_endpoints(rules.get):
         for route in ((path, method) for method in methods if rule in rules.values()):
             auth.BEFORE_REQUEST_VALIDATORS[route] = rule(auth.BEFORE_REQUEST_VALIDATORS[route])
+    add_route(app)
     made: Flask = auth.create_app(app)
     return made
 

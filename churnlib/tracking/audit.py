@@ -174,7 +174,7 @@ class _Auditor:
         """The rows that an opening gave."""
         if not opening.result:
             return Seen(lags=["opened and not judged yet; the next `make finalize` goes on with it"])
-        recorded_rows(self.client, opening, {})
+        recorded_rows(self.client, self.experiment, opening, {})
         return Seen()
 
     def strangers(self) -> Seen:

@@ -78,7 +78,7 @@ def judge_once(
     if known is None or not known.result:
         ledger, again = case.open_and_judge(ledger)
         known = case.known(ledger)
-    rows = recorded_rows(client, known, params.segments)
+    rows = recorded_rows(client, case.experiment, known, params.segments)
     return Verdict(
         key=case.key,
         judged=judge(rows.labels, rows.candidate, candidate.decision.threshold),
@@ -91,9 +91,12 @@ def judge_once(
 
 
 def recorded_rows(
-    client: MlflowClient, opening: Opening, segments: Mapping[str, Sequence[float]]
+    client: MlflowClient, experiment: str, opening: Opening, segments: Mapping[str, Sequence[float]]
 ) -> SealedRows:
     """What an opening gave, its hash checked, with the segments that are asked for.
+
+    It is looked for in the study's experiment, by its hash, and only then in the one that the event names:
+    a record that was moved to a server may have another id there.
 
     Raises IntegrityError E423 if it is gone or was changed, ParameterError E223 for segments that
     were not recorded.
@@ -107,7 +110,7 @@ def recorded_rows(
             f"{opening.name}; recorded: {recorded}; it is not opened again, so ask for those",
         )
     try:
-        content = objects.get(client, opening.result["experiment"], opening.result["result"], CSV)
+        content = _kept(client, experiment, opening.result)
     except IntegrityError as error:
         raise IntegrityError(
             "E423",
@@ -116,6 +119,15 @@ def recorded_rows(
         ) from None
     rows = SealedRows.from_csv(content)
     return replace(rows, segments=rows.segments[list(segments)])
+
+
+def _kept(client: MlflowClient, experiment: str, result: Mapping[str, str]) -> bytes:
+    try:
+        return objects.get(client, experiment, result["result"], CSV)
+    except IntegrityError:
+        if result["experiment"] == experiment:
+            raise
+    return objects.get(client, result["experiment"], result["result"], CSV)
 
 
 @dataclass(frozen=True)
