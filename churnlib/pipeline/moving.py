@@ -165,7 +165,7 @@ class _Move:
             found.append("the ledger, replayed, says something else")
         if answers.audit != here.audit:
             differing_items = [item for item in answers.audit.items if item not in here.audit.items]
-            found += [f"audit: {item.item}: {item.detail}" for item in differing_items]
+            found += [f"audit: {item.item}: {item.detail}" for item in differing_items] or ["another audit"]
         if found:
             more = f"; {len(found) - _NAMED} more" if len(found) > _NAMED else ""
             raise IntegrityError(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from requests import HTTPError, RequestException
+from requests import RequestException
 
 from churnlib.data.openfile import sha256_of
 from churnlib.errors import InfrastructureError
 from churnlib.tracking.artifacts import UPLOADS
+from churnlib.tracking.folders import names_in
 
 _UNFINISHED = ".artifact.uploading."  # the beginning of MLflow's name for a file until it is whole
 GONE = "is missing"
@@ -37,7 +37,7 @@ def send(folder: Path, names: Iterable[str], place: str, server: str) -> None:
     repository = get_artifact_repository(place, server)
 
     def one(name: str) -> None:
-        repository.log_artifact(str(folder / name), name.rpartition("/")[0] or None)
+        repository.log_artifact(str(folder / name), _folder(name) or None)
 
     _each(one, names)
 
@@ -45,20 +45,23 @@ def send(folder: Path, names: Iterable[str], place: str, server: str) -> None:
 def hashes_there(names: Iterable[str], place: str, server: str) -> dict[str, str]:
     """As `hashes_here`, of these files below `place`, each fetched whole; `GONE` for one that is missing."""
     repository = get_artifact_repository(place, server)
+    wanted = list(names)
+    # For a file that is gone a server answers 500, which MLflow asks again for minutes: so look first.
+    listed = _each(lambda folder: names_in(repository, folder), {_folder(name) for name in wanted})
+    there = [name for name in wanted if name.rpartition("/")[2] in listed[_folder(name)]]
 
     def one(name: str) -> str:
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "file"
-            try:
-                repository._download_file(name, str(path))
-            except HTTPError as error:
-                if error.response is None or error.response.status_code != HTTPStatus.NOT_FOUND:
-                    raise
-                return GONE
+            repository._download_file(name, str(path))
             with path.open("rb") as stream:
                 return sha256_of(stream)
 
-    return _each(one, names)
+    return dict.fromkeys(wanted, GONE) | _each(one, there)
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
 
 
 def _each[T](deed: Callable[[str], T], names: Iterable[str]) -> dict[str, T]:

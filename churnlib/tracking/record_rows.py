@@ -82,7 +82,9 @@ def differing(one: Digests, other: Digests) -> Iterator[str]:
     """A line for each table in which the two records differ."""
     for name in (name for name in TABLES if one[name] != other[name]):
         many, more = one[name][0], other[name][0]
-        yield f"{name}: {many:,} rows and {more:,}" if many != more else f"{name}: other values in its rows"
+        yield (
+            f"{name}: {many:,} rows, {more:,} there" if many != more else f"{name}: other values in its rows"
+        )
 
 
 def _selections(experiments: Sequence[str], models: Sequence[str]) -> dict[str, ColumnElement[bool]]:

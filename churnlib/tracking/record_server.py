@@ -108,8 +108,8 @@ class RecordServer:
         if answer.status_code == HTTPStatus.CONFLICT:
             raise Conflict(
                 "E705",
-                f"{self.address} refuses the record: {said}; nothing was changed there or here: move to a "
-                "server that has none of its names, or go on with the one that is there",
+                f"{self.address} refuses the record: {said}; no row was written: ask again if somebody began "
+                "something there just now, else go on with what is there, or move to another server",
             )
         raise self._no_server(f"status {answer.status_code}, {said}")
 

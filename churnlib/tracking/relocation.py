@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from churnlib.errors import ParameterError
 
 PROXY = "mlflow-artifacts:"  # an address of a server, which it resolves itself
-# The columns in which MLflow keeps a place; the first is the experiment's own.
+# The columns in which MLflow keeps a place.
 PLACES: Mapping[str, tuple[str, ...]] = {
     "experiments": ("artifact_location",),
     "runs": ("artifact_uri",),
@@ -20,7 +22,8 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 # what MLflow puts there when somebody deletes the version.
 _NAMES = ("models:/", "runs:/", "churn-event:/", "REDACTED-SOURCE-PATH")
 
-type Rows = Mapping[str, list[dict[str, str | int | float | bool | None]]]
+type Value = str | int | float | bool | None
+type Rows = Mapping[str, list[dict[str, Value]]]
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,11 @@ class Folder:
 
     def moved(self, place: str) -> str | None:
         """The place's address on the server; None if it is not in this folder."""
-        inside = place == self.here or place.startswith(f"{self.here}/")
+        inside = f"{place}/".startswith(f"{self.here}/") and ".." not in place.split("/")
         return self.there + place[len(self.here) :] if inside else None
 
 
-def relocated(
-    rows: Rows, folders: list[Folder]
-) -> dict[str, list[dict[str, str | int | float | bool | None]]]:
+def relocated(rows: Rows, folders: list[Folder]) -> dict[str, list[dict[str, Value]]]:
     """The same rows with the ids and places of the server; ParameterError E238 for a place elsewhere."""
     ids = {folder.experiment: folder.there_id for folder in folders}
     return {
@@ -58,26 +59,19 @@ def relocated(
 
 def local_folder(location: str) -> Path:
     """The folder of this machine that an experiment names; ParameterError E238 if it lies elsewhere."""
-    path = location.removeprefix("file://")
+    path = url2pathname(urlsplit(location).path) if location.startswith("file:") else location
     if not path.startswith("/"):
         raise _elsewhere("the experiment", location)
     return Path(path)
 
 
-def places(rows: Rows) -> Iterator[str]:
-    """Every place that the rows name."""
-    for table, columns in PLACES.items():
-        for row in rows.get(table, ()):
-            yield from (str(row[column]) for column in columns if row[column])
-
-
 def _moved(
     table: str,
     column: str,
-    value: str | int | float | bool | None,
+    value: Value,
     ids: Mapping[int, int],
     folders: list[Folder],
-) -> str | int | float | bool | None:
+) -> Value:
     if column == "experiment_id" and isinstance(value, int):
         return ids[value]
     if column not in PLACES.get(table, ()) or not value or str(value).startswith(_NAMES):
