@@ -22,11 +22,13 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from churnlib.pipeline.turn import turn
 from churnlib.server.objects import BUCKET
 from churnlib.server.roles import APPROVER, READER, SCIENTIST
 from churnlib.server.tracking import ADMIN
+from churnlib.tracking.artifacts import put_files
 from churnlib.tracking.record_rows import PATH, TABLES
 from tests.conftest import QUICK, Project
 from tests.in_process import run_phase
@@ -162,20 +164,20 @@ def test_asked_again_nothing_is_sent_and_all_is_compared(world: World) -> None:
 
 
 def test_files_that_were_changed_or_lost_on_the_server_are_found(world: World) -> None:
-    changed = next(world.stored.glob("*/artifacts/environment.json"))
     lost = next(world.stored.glob("*/artifacts/findings.csv"))
-    kept = changed.read_bytes(), lost.read_bytes()
-    changed.write_bytes(kept[0].replace(b"3", b"4", 1))
-    lost.unlink()
-    try:
+    changed = lost.with_name("environment.json")
+    place = lost.parent.relative_to(world.stored)
+    kept = {path.name: path.read_bytes() for path in (lost, changed)}
+    with signed_in(world.team, ADMIN) as client:
+        files = get_artifact_repository(f"mlflow-artifacts:/{world.experiment}/{place}", client.tracking_uri)
+        files.delete_artifacts(lost.name)
+        put_files(files, {changed.name: kept[changed.name].replace(b"3", b"4", 1)})
         found = world.move()
-    finally:
-        changed.write_bytes(kept[0])
-        lost.write_bytes(kept[1])
-    assert found.returncode == 4
+        put_files(files, kept)
+    assert found.returncode == 4, found.stderr
     assert "CHURN-E425" in found.stderr
-    assert f"{changed.relative_to(world.stored)}: " in found.stderr
-    assert f"{lost.relative_to(world.stored)} is missing" in found.stderr
+    assert f"{place}/{changed.name}: " in found.stderr
+    assert f"{place}/{lost.name} is missing" in found.stderr
 
 
 def test_a_study_that_runs_is_not_moved(world: World) -> None:
