@@ -72,14 +72,23 @@ def measure(minutes: float = MINUTES, clients: int = CLIENTS) -> list[Table]:
     return [table(done, clients)]
 
 
-def run(home: Home, copy: Home, admin: Signed, folder: Path, *, seconds: float, clients: int) -> Outcome:
+def run(
+    home: Home,
+    copy: Home,
+    admin: Signed,
+    folder: Path,
+    *,
+    seconds: float,
+    clients: int,
+    entrants: int = ENTRANTS,
+) -> Outcome:
     """A load of so many clients on the servers of `home`; a backup of it is restored to `copy`. Both run."""
     folder.mkdir()
     with patch.dict(os.environ, admin):
         names = [f"{folder.name}-{number}" for number in range(clients)]
         signs = [signed(admin["MLFLOW_TRACKING_URI"], name, _admitted(admin, name)) for name in names]
     with project() as root:
-        _prepare(root, folder, signs[0])
+        _prepare(root, folder, signs[0], entrants)
         with _clients(folder, names, signs) as processes, _watched(processes, home) as processor:
             begun = time.time()
             (folder / "go.partial").write_text(str(begun + seconds), encoding="utf-8")
@@ -166,7 +175,7 @@ def _admitted(admin: Signed, name: str) -> str:
     return people.admit(admin["MLFLOW_TRACKING_URI"], name, SCIENTIST)
 
 
-def _prepare(root: Path, folder: Path, sign: Signed) -> None:
+def _prepare(root: Path, folder: Path, sign: Signed, entrants: int) -> None:
     """Nothing; the data phase is done, and the clients' orders lie in the folder."""
     for phase in ("data", "search"):
         file = root / "params" / "streamflow" / f"{phase}.yml"
@@ -174,7 +183,7 @@ def _prepare(root: Path, folder: Path, sign: Signed) -> None:
         file.write_text(re.sub("^experiment: .*", f"experiment: {EXPERIMENT}", said, flags=re.M))
     with patch.dict(os.environ, sign):
         world = build(root)
-    strengths = [{"C": float(f"{strength:.4g}")} for strength in np.geomspace(0.001, 1, ENTRANTS)]
+    strengths = [{"C": float(f"{strength:.4g}")} for strength in np.geomspace(0.001, 1, entrants)]
     changed = {"families": ["logistic"], "grids": {"logistic": strengths}, "cv_folds": 0, "parallel": 1}
     params = type(world.params).model_validate(world.params.model_dump() | changed)
     (folder / "search.json").write_text(params.model_dump_json(), encoding="utf-8")

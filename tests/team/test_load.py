@@ -19,7 +19,7 @@ from churnlib.server.roles import READER
 from churnlib.tracking.connection import connect
 from tests.team.conftest import Team
 
-SECONDS, CLIENTS = 12.0, 4
+SECONDS, CLIENTS, ENTRANTS = 8.0, 4, 4
 ADMIN = "admin"
 
 
@@ -30,7 +30,15 @@ def loaded(team: Team) -> Iterator[Outcome]:
     folder.chmod(0o711)
     second = Home(folder / "c")
     try:
-        yield load.run(team.home, second, team.as_(ADMIN), folder / "load", seconds=SECONDS, clients=CLIENTS)
+        yield load.run(
+            team.home,
+            second,
+            team.as_(ADMIN),
+            folder / "load",
+            seconds=SECONDS,
+            clients=CLIENTS,
+            entrants=ENTRANTS,
+        )
     finally:
         stack.stop(second)
         shutil.rmtree(folder)
@@ -39,10 +47,10 @@ def loaded(team: Team) -> Iterator[Outcome]:
 def test_nothing_is_lost_or_twice_and_the_copy_is_whole(loaded: Outcome) -> None:
     assert loaded.faults == [] and loaded.restored_faults == []
     assert len(loaded.told.searches) >= CLIENTS  # each finishes the one that it is at
-    assert {len(children) for children in loaded.told.searches.values()} == {load.ENTRANTS}
+    assert {len(children) for children in loaded.told.searches.values()} == {ENTRANTS}
     assert len(loaded.told.events) >= 4 * CLIENTS
     rows = {row[0]: row[1] for row in load.table(loaded, CLIENTS).rows}
-    assert rows["children"] == load.ENTRANTS * len(loaded.told.searches)
+    assert rows["children"] == ENTRANTS * len(loaded.told.searches)
 
 
 def test_what_is_lost_half_or_more_is_found(
@@ -56,12 +64,12 @@ def test_what_is_lost_half_or_more_is_found(
     told.events["nobody's"] = 1
     lost = next(iter(told.searches))
     del told.searches[lost]
-    shorter = next(key for key in told.searches if len(told.searches[key]) == load.ENTRANTS)
+    shorter = next(key for key in told.searches if len(told.searches[key]) == ENTRANTS)
     told.searches[shorter] = told.searches[shorter][1:]
     found = load_check.faults(tmp_path, team.home, load.EXPERIMENT, told, exact=True)
     assert f"search {'0' * 32} is lost" in found and "event 1 is lost" in found
     assert f"1 searches that nobody finished: {[lost]}" in found
-    assert any(f"has {load.ENTRANTS} children, {load.ENTRANTS - 1} were recorded" in each for each in found)
+    assert any(f"has {ENTRANTS} children, {ENTRANTS - 1} were recorded" in each for each in found)
 
 
 def test_a_model_without_its_files_is_found(
