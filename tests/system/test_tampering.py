@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from churnlib import commands
@@ -28,6 +29,7 @@ from churnlib.tracking.connection import connect
 from churnlib.tracking.trace import trace
 from tests.conftest import QUICK, Project
 from tests.system.ledger_world import put
+from tests.unit.test_model_files import evil
 
 MODEL, LEDGER = "streamflow-churn-predictor", "streamflow-churn-predictor-ledger"
 EXPERIMENT = "streamflow-churn-xgb-v3"
@@ -206,6 +208,24 @@ def test_G3_a_replaced_model_file_is_named(world: World) -> None:
     assert set(found) == {"version 1, evidence", "version 1, model"}
     for line in (*broken.values(), *found["version 1, model"], *found["version 1, evidence"]):
         assert "artifacts/model.ubj" in line
+
+
+def test_D3_no_question_runs_code_that_was_planted_in_a_registered_model(
+    world: World, tmp_path: Path
+) -> None:
+    marker = tmp_path / "marker"
+    described = world.model / "MLmodel"
+    model = yaml.safe_load(described.read_text("utf-8"))
+    model["flavors"]["python_function"] |= {"loader_module": "evil1", "code": "code"}
+    described.write_text(yaml.safe_dump(model), encoding="utf-8")
+    (world.model / "code").mkdir()
+    (world.model / "code" / "evil1.py").write_bytes(evil(marker))
+    assert "model" in world.broken()
+    found = world.audit()["version 1, model"]
+    assert any("code/evil1.py" in line for line in found) and any("MLmodel" in line for line in found)
+    answers = {"validate --version 1": 6, "reproduce --here": 4, "run --phase registry --force": 4}
+    assert {verb: world.project.main(*verb.split()).returncode for verb in answers} == answers
+    assert not marker.exists()
 
 
 def test_C9_model_files_that_are_gone_are_named(world: World) -> None:
