@@ -12,9 +12,10 @@ from mlflow import MlflowClient
 
 from churnlib.ledger.history import history_records
 from churnlib.params import RegistryParams
+from churnlib.tracking.address import URI_VARIABLE
 from churnlib.tracking.aliases import View
 from churnlib.tracking.audit import Audit, audit
-from churnlib.tracking.connection import URI_VARIABLE, connect, experiment_id
+from churnlib.tracking.connection import connect, experiment_id
 from churnlib.tracking.ledger import open_book
 
 

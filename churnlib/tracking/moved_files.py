@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from requests import RequestException
 
 from churnlib.data.openfile import sha256_of
-from churnlib.errors import InfrastructureError
-from churnlib.tracking.artifacts import UPLOADS
-from churnlib.tracking.folders import names_in
+from churnlib.tracking.artifacts import AT_ONCE
+from churnlib.tracking.folders import file
+from churnlib.tracking.outages import artifacts_answer
 
 _UNFINISHED = ".artifact.uploading."  # the beginning of MLflow's name for a file until it is whole
 GONE = "is missing"
@@ -37,7 +34,8 @@ def send(folder: Path, names: Iterable[str], place: str, server: str) -> None:
     repository = get_artifact_repository(place, server)
 
     def one(name: str) -> None:
-        repository.log_artifact(str(folder / name), _folder(name) or None)
+        with artifacts_answer(name, "written"):
+            repository.log_artifact(str(folder / name), name.rpartition("/")[0] or None)
 
     _each(one, names)
 
@@ -45,37 +43,23 @@ def send(folder: Path, names: Iterable[str], place: str, server: str) -> None:
 def hashes_there(names: Iterable[str], place: str, server: str) -> dict[str, str]:
     """As `hashes_here`, of these files below `place`, each fetched whole; `GONE` for one that is missing."""
     repository = get_artifact_repository(place, server)
-    wanted = list(names)
-    # For a file that is gone a server answers 500, which MLflow asks again for minutes: so look first.
-    listed = _each(lambda folder: names_in(repository, folder), {_folder(name) for name in wanted})
-    there = [name for name in wanted if name.rpartition("/")[2] in listed[_folder(name)]]
 
     def one(name: str) -> str:
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / "file"
-            repository._download_file(name, str(path))
-            with path.open("rb") as stream:
+        with file(repository, name) as found:
+            if found is None:
+                return GONE
+            with found.open("rb") as stream:
                 return sha256_of(stream)
 
-    return dict.fromkeys(wanted, GONE) | _each(one, there)
-
-
-def _folder(name: str) -> str:
-    return name.rpartition("/")[0]
+    return _each(one, names)
 
 
 def _each[T](deed: Callable[[str], T], names: Iterable[str]) -> dict[str, T]:
     """Several at once, where each takes a round trip; none is begun any more once one has failed."""
-    with ThreadPoolExecutor(max_workers=UPLOADS) as pool:
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         begun = {name: pool.submit(deed, name) for name in names}
         try:
             return {name: done.result() for name, done in begun.items()}
-        except (MlflowException, RequestException, OSError) as error:
-            raise InfrastructureError(
-                "E512",
-                f"the artifact store of the server does not do as it is asked: {error}; "
-                "the same command may be tried again",
-            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
