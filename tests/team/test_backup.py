@@ -203,6 +203,7 @@ def test_an_event_that_came_after_the_dump_is_left_out_and_a_lost_one_is_not(
         late.unlink()
     assert taken.manifest.left_out == [f"{mirror}/{late.name}"]
     assert f"{archive.OBJECTS}/{mirror}/{lost.name}" in taken.manifest.files
+    assert f"{archive.OBJECTS}/{mirror}/{late.name}" not in taken.manifest.files
     shutil.rmtree(taken.folder)
 
 
