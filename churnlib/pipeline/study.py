@@ -50,12 +50,16 @@ def run_study(
         clear_up(session, study, checked)
         rendering.catch_up(root, checked)
         work = _Work(session, rendering, stack, wanted, cell_timeout, say)
+        registered: RegistryResult | None = None
         for phase in wanted:
-            if phase == LineageParams.phase and _nobody_is_champion(done):
+            if registered and registered.champion is None:
                 say(f"{phase:<9} nobody is champion: nothing to trace")
                 break
             plan = make_plan(root, study, phase, asked.get(phase, {}))
             done.append(work.bring_up_to_date(plan, forced=force and (until is None or phase == until)))
+            if phase == RegistryParams.phase:
+                registered = read_result(plan.output / "result.json", RegistryResult)
+                _tell_who_waits(registered, say)
     return done
 
 
@@ -106,10 +110,14 @@ def is_fresh(session: Session, plan: Plan) -> bool:
     return status_of(session.client, manifest.run_id) == "FINISHED"
 
 
-def _nobody_is_champion(done: Sequence[Done]) -> bool:
-    """Whether the registry phase, just up to date, left the model without a champion."""
-    registered = [item.plan.output for item in done if item.plan.phase == RegistryResult.phase]
-    return any(read_result(folder / "result.json", RegistryResult).champion is None for folder in registered)
+def _tell_who_waits(registered: RegistryResult, say: Say) -> None:
+    """Say what an approver has to do, where a version passed and nobody has let it through."""
+    if registered.validation.passed and not registered.approved_by:
+        about = f"VERSION={registered.version}"
+        say(
+            f"{registered.phase:<9} version {registered.version} passed and waits for an approver: "
+            f'make approve {about} REASON="…", then make promote {about}'
+        )
 
 
 def _check_early(root: Path, study: str, phase: str, asked: Mapping[str, object]) -> PhaseParams:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from filelock import FileLock
 from flask import Flask
+from mlflow.environment_variables import MLFLOW_AUTH_CONFIG_PATH
 from mlflow.protos import model_registry_pb2 as registry
 from mlflow.protos import service_pb2 as service
 from mlflow.server import app as mlflow_app
@@ -63,7 +65,8 @@ def create_app(app: Flask = mlflow_app) -> Flask:
         for route in ((path, method) for method in methods if rule in rules.values()):
             auth.BEFORE_REQUEST_VALIDATORS[route] = rule(auth.BEFORE_REQUEST_VALIDATORS[route])
     add_route(app)
-    made: Flask = auth.create_app(app)
+    with FileLock(f"{MLFLOW_AUTH_CONFIG_PATH.get()}.lock"):  # each worker brings the users' tables up to date
+        made: Flask = auth.create_app(app)
     return made
 
 

@@ -55,5 +55,5 @@ def team() -> Iterator[Team]:
 @pytest.fixture(autouse=True)
 def signed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is signed in, whatever the caller's environment says."""
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+    for name in [name for name in os.environ if name.startswith("MLFLOW_TRACKING_")]:
         monkeypatch.delenv(name)
