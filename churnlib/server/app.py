@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
+from cachetools import TTLCache, cached
 from filelock import FileLock
 from flask import Flask
 from mlflow.environment_variables import MLFLOW_AUTH_CONFIG_PATH
@@ -30,6 +32,7 @@ Rule = Callable[[Callable[[], bool]], Callable[[], bool]]  # MLflow's answer -> 
 if TYPE_CHECKING:
     from werkzeug.datastructures import Authorization
 
+REMEMBERED_SECONDS = 5.0  # for so long somebody keeps a role that was taken away
 NOBODY: tuple[str, ...] = ()
 RULES: Mapping[Any, tuple[str, ...]] = {  # request -> the roles that may make it, if MLflow lets them, too
     service.CreateExperiment: (SCIENTIST, APPROVER),
@@ -65,9 +68,20 @@ def create_app(app: Flask = mlflow_app) -> Flask:
         for route in ((path, method) for method in methods if rule in rules.values()):
             auth.BEFORE_REQUEST_VALIDATORS[route] = rule(auth.BEFORE_REQUEST_VALIDATORS[route])
     add_route(app)
+    for name in ("get_user", "list_grants", "list_user_roles"):
+        setattr(auth.store, name, _remembered(getattr(auth.store, name)))
     with FileLock(f"{MLFLOW_AUTH_CONFIG_PATH.get()}.lock"):  # each worker brings the users' tables up to date
         made: Flask = auth.create_app(app)
     return made
+
+
+def _remembered[T](ask: Callable[..., T]) -> Callable[..., T]:
+    """What the users' tables say, asked once in a few seconds: MLflow asks four times at every request."""
+    return cached(TTLCache(1000, REMEMBERED_SECONDS), key=_told, lock=Lock())(ask)
+
+
+def _told(*asked: object) -> tuple[object, ...]:
+    return tuple(frozenset(one) if isinstance(one, set) else one for one in asked)
 
 
 def _ruled(usual: Callable[[], bool], roles: tuple[str, ...]) -> Callable[[], bool]:
