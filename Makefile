@@ -142,7 +142,7 @@ test: env  ## All tests but those that start servers
 	@CHURN_WARM=0 $(PYTHON_HERE) -m pytest --numprocesses 2 --dist loadfile --quiet $(WITH_KERNELS)
 
 test-system: env  ## The tests on real servers: PostgreSQL, an object store, MLflow with sign-in
-	@$(PYTHON_HERE) -m pytest --quiet --durations 10 tests/team
+	@$(PYTHON_HERE) -m pytest --numprocesses 2 --dist loadfile --quiet --durations 10 tests/team
 
 check: env  ## Lint, types, stripped notebooks, and the lock in step with pyproject.toml
 	@$(PYTHON_HERE) -m ruff check --quiet .

@@ -146,7 +146,16 @@ class Project:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that at the end no worker waits for the other."""
-    tiers = ("test_default_study", "test_three_ways", "test_own_table", "/system/", "/notebooks/", "")
+    tiers = (
+        "test_default_study",
+        "team/test_faults",
+        "team/test_restarts",
+        "test_three_ways",
+        "test_own_table",
+        "/system/",
+        "/notebooks/",
+        "",
+    )
     items.sort(key=lambda item: next(place for place, part in enumerate(tiers) if part in item.nodeid))
 
 

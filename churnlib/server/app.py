@@ -68,7 +68,7 @@ def create_app(app: Flask = mlflow_app) -> Flask:
         for route in ((path, method) for method in methods if rule in rules.values()):
             auth.BEFORE_REQUEST_VALIDATORS[route] = rule(auth.BEFORE_REQUEST_VALIDATORS[route])
     add_route(app)
-    for name in ("get_user", "list_grants", "list_user_roles"):
+    for name in ("get_user", "list_user_roles"):
         setattr(auth.store, name, _remembered(getattr(auth.store, name)))
     with FileLock(f"{MLFLOW_AUTH_CONFIG_PATH.get()}.lock"):  # each worker brings the users' tables up to date
         made: Flask = auth.create_app(app)
@@ -76,12 +76,8 @@ def create_app(app: Flask = mlflow_app) -> Flask:
 
 
 def _remembered[T](ask: Callable[..., T]) -> Callable[..., T]:
-    """What the users' tables say, asked once in a few seconds: MLflow asks four times at every request."""
-    return cached(TTLCache(1000, REMEMBERED_SECONDS), key=_told, lock=Lock())(ask)
-
-
-def _told(*asked: object) -> tuple[object, ...]:
-    return tuple(frozenset(one) if isinstance(one, set) else one for one in asked)
+    """Who somebody is, asked once in a few seconds: MLflow asks three times at every request."""
+    return cached(TTLCache(1000, REMEMBERED_SECONDS), lock=Lock())(ask)
 
 
 def _ruled(usual: Callable[[], bool], roles: tuple[str, ...]) -> Callable[[], bool]:

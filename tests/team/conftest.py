@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ import pytest
 from churnlib.server import people, stack
 from churnlib.server.home import Home
 from churnlib.server.roles import ROLES
+from tests.conftest import Project
+from tests.team.world import Make, new_world
 
 
 @dataclass
@@ -57,3 +59,9 @@ def signed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is signed in, whatever the caller's environment says."""
     for name in [name for name in os.environ if name.startswith("MLFLOW_TRACKING_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def make(team: Team, new_project: Callable[[Path], Project], tmp_path: Path) -> Make:
+    """Makes a study's world, in a folder of that name or of another."""
+    return lambda study, folder="project": new_world(team, new_project, tmp_path / folder, study)

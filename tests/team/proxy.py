@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 _CHUNK = 2**16
+AMID = 12  # requests after which something happens: every phase makes more
 
 
 @dataclass
@@ -81,3 +82,23 @@ def _begun(line: Line, head: str) -> bool:
     found = {text for text in line.losing if text in head}
     line.losing -= found
     return bool(found)
+
+
+@contextlib.contextmanager
+def amid(line: Line, deed: Callable[[], object]) -> Iterator[None]:
+    """Something that happens once amid the requests of the block, and has happened when it ends."""
+    left = iter(range(AMID))
+    doing: list[threading.Thread] = []
+
+    def count(_: str) -> None:
+        if next(left, None) is None and not doing:
+            doing.append(threading.Thread(target=deed))
+            doing[0].start()
+
+    line.on_request = count
+    try:
+        yield
+    finally:
+        line.on_request = lambda _: None
+    (happened,) = doing
+    happened.join()

@@ -3,75 +3,22 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from operator import attrgetter
-from pathlib import Path
 
 import psutil
 import pytest
 
-from churnlib.server import objects, tracking
-from churnlib.server.postgres import Postgres
-from tests.conftest import Project
+from churnlib.server import objects
 from tests.in_process import run_phase
 from tests.team.conftest import Team
-from tests.team.proxy import Line, line_to
-from tests.team.world import PIPELINE, World, new_world, require_done_once
+from tests.team.proxy import amid, line_to
+from tests.team.world import PIPELINE, Make, World, require_done_once
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-Make = Callable[..., World]
-AMID = 12  # requests after which something happens: every phase makes more
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 HOUR = 3600.0
-
-
-@pytest.fixture
-def make(team: Team, new_project: Callable[[Path], Project], tmp_path: Path) -> Make:
-    """Makes a study's world, in a folder of that name or of another."""
-    return lambda study, folder="project": new_world(team, new_project, tmp_path / folder, study)
-
-
-@contextmanager
-def amid(line: Line, deed: Callable[[], object]) -> Iterator[None]:
-    """Something that happens once amid the requests of the block, and has happened when it ends."""
-    left = iter(range(AMID))
-    doing: list[threading.Thread] = []
-
-    def count(_: str) -> None:
-        if next(left, None) is None and not doing:
-            doing.append(threading.Thread(target=deed))
-            doing[0].start()
-
-    line.on_request = count
-    try:
-        yield
-    finally:
-        line.on_request = lambda _: None
-    (happened,) = doing
-    happened.join()
-
-
-def kill_and_start_tracking(team: Team) -> None:
-    server = tracking.tracking_server(team.home)
-    for process in server.family():
-        process.kill()
-    tracking.start(team.home, Postgres(team.home))
-
-
-def restart_postgres(team: Team) -> None:
-    Postgres(team.home).stop()
-    Postgres(team.home).start()
-
-
-def lose_objects_for_a_while(team: Team) -> None:
-    objects.object_store(team.home).stop()
-    time.sleep(8)
-    objects.start(team.home)
 
 
 def test_a_pipeline_through_the_servers_leaves_one_record_of_each_thing(make: Make) -> None:
@@ -90,23 +37,6 @@ def test_C2_lost_replies_make_nothing_twice(make: Make, team: Team) -> None:
         }
         world.pipeline(address=line.address)
         assert line.losing == set()
-    require_done_once(world)
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [kill_and_start_tracking, restart_postgres, lose_objects_for_a_while],
-    ids=attrgetter("__name__"),
-)
-def test_C1_a_server_that_goes_away_in_every_phase_is_waited_for(
-    make: Make, team: Team, trouble: Callable[[Team], None]
-) -> None:
-    world = make(trouble.__name__.replace("_", "-"))
-    with line_to(team.address) as line:
-        for phase in PIPELINE:
-            with amid(line, lambda: trouble(team)):
-                ended = world.phase(phase, address=line.address)
-            assert ended.status == 0, (phase, ended.text)
     require_done_once(world)
 
 

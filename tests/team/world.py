@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -18,8 +18,11 @@ from churnlib.tracking.ledger import open_book
 from tests.conftest import QUICK, Project
 from tests.in_process import run_phase
 from tests.system.kill_child import Child, Deed, Ended, start_child
-from tests.team.conftest import Team
 
+if TYPE_CHECKING:
+    from tests.team.conftest import Team
+
+Make = Callable[..., "World"]
 PIPELINE = ("data", "search", "finalize", "registry")
 
 
