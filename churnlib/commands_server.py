@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from churnlib import store
+from churnlib.tracking.address import URI_VARIABLE
 
 
 def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,7 +51,7 @@ def _user(chosen: argparse.Namespace) -> None:
     from churnlib.server import people, tracking
     from churnlib.server.home import home_of
 
-    address = tracking.address(home_of(store.project_root()))
+    address = os.environ.get(URI_VARIABLE) or tracking.address(home_of(store.project_root()))
     password = people.admit(address, chosen.name, chosen.role)
     print(f"MLFLOW_TRACKING_USERNAME={chosen.name}")
     print(f"MLFLOW_TRACKING_PASSWORD={password}   shown this once, kept nowhere")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlflow.exceptions import MlflowException, RestException
 
 from churnlib.errors import InfrastructureError, ParameterError
+from churnlib.safenames import check_name
 from churnlib.server.roles import ROLES
 
 if TYPE_CHECKING:
@@ -22,10 +23,14 @@ def admit(address: str, name: str, role: str) -> str:
     """The first password of a new user with this role; it is kept nowhere else.
 
     MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are an administrator's. Raises ParameterError E235
-    for an unknown role or a name that is taken, InfrastructureError E524 where the server refuses.
+    for an unknown role, an unsafe name or one that is taken, InfrastructureError E524 where the server refuses.
     """
     if role not in ROLES:
         raise ParameterError("E235", f"role {role!r} is none of {', '.join(ROLES)}")
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise ParameterError("E235", f"name {name!r}: {error}") from None
     client = _client(address)
     password = secrets.token_urlsafe(_WORD)
     try:
