@@ -23,7 +23,7 @@ def admit(address: str, name: str, role: str) -> str:
     """The first password of a new user with this role; it is kept nowhere else.
 
     MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD are an administrator's. Raises ParameterError E235
-    for an unknown role, an unsafe name or one that is taken, InfrastructureError E524 where the server refuses.
+    for an unknown role, a name that is unsafe or taken, InfrastructureError E524 where the server refuses.
     """
     if role not in ROLES:
         raise ParameterError("E235", f"role {role!r} is none of {', '.join(ROLES)}")
