@@ -16,6 +16,7 @@ from bench import (
     pipeline,
     questions,
     scale,
+    served,
     shared_matrix,
     tracking_cost,
 )
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], list[Table]]] = {
     "shared_matrix": shared_matrix.measure,
     "forest_format": forest_format.measure,
     "first_hour": first_hour.measure,
+    "served": served.measure,
     "load": load.measure,
 }
 
