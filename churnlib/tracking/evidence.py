@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from churnlib import evidence
-from churnlib.errors import IntegrityError
+from churnlib.errors import InfrastructureError, IntegrityError
 from churnlib.evidence import DataEvidence, Evidence, ModelEvidence, RunEvidence, SplitEvidence
 from churnlib.models.manifest import file_hashes
 from churnlib.results import DataResult, FinalizeResult, sha256
@@ -78,13 +78,15 @@ def _run(client: MlflowClient, run_id: str) -> RunEvidence:
 def _artifacts(client: MlflowClient, run: Run) -> dict[str, str]:
     """Path to SHA-256 of everything below the run's artifact folder, wherever its experiment keeps it."""
     with folders.folder(folders.of_run(client, run.info.run_id), "") as here:
-        if here is None:
-            return {}
-        return {
-            path.relative_to(here).as_posix(): sha256(path.read_bytes())
-            for path in here.rglob("*")
-            if not path.is_dir()
-        }
+        paths = [path for path in here.rglob("*") if not path.is_dir()] if here else []
+        try:
+            return {path.relative_to(here or path).as_posix(): sha256(path.read_bytes()) for path in paths}
+        except OSError as error:
+            raise InfrastructureError(
+                "E512",
+                f"artifacts of run {run.info.run_id} cannot be read: {error}; "
+                "the same command may be tried again",
+            ) from None
 
 
 def _model(client: MlflowClient, model_id: str) -> ModelEvidence:

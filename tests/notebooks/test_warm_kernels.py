@@ -21,7 +21,7 @@ from churnlib.html import to_html
 from churnlib.pipeline.plan import read_params
 from churnlib.pipeline.rendering import render
 from churnlib.warm import client
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, stoppable
 from tests.notebooks.test_execute import notebook
 
 SHOW = """
@@ -261,7 +261,9 @@ def test_neither_kernel_nor_nursery_outlives_its_runner(tmp_path: Path, number: 
         "import os\nopen('there', 'w').write(f'{os.getpid()} {os.getppid()}')\nimport time\ntime.sleep(600)"
     )
     notebook(tmp_path, "slow", child, told)
-    runner = subprocess.Popen([sys.executable, "-c", RUNNER, str(tmp_path)], start_new_session=True)
+    runner = subprocess.Popen(
+        [sys.executable, "-c", RUNNER, str(tmp_path)], start_new_session=True, preexec_fn=stoppable
+    )
     there = tmp_path / "there"
     wait_until(lambda: there.exists() and there.read_text().count(" "), 120)
     kernel, nursery = (psutil.Process(int(pid)) for pid in there.read_text().split())

@@ -18,8 +18,9 @@ LOCK = (ROOT / "requirements.lock").read_text()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
 
+GROUPS = PYPROJECT["dependency-groups"]
 ASKED = [
-    Requirement(line) for line in PYPROJECT["project"]["dependencies"] + PYPROJECT["dependency-groups"]["dev"]
+    Requirement(line) for line in PYPROJECT["project"]["dependencies"] + GROUPS["dev"] + GROUPS["server"]
 ]
 OVERRIDDEN = {
     canonicalize_name(override.name): override
@@ -108,6 +109,6 @@ def test_every_verb_is_in_the_help() -> None:
     shown = subprocess.run(
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    listed = re.findall(r"^  (\w+) +\S", shown.stdout, re.MULTILINE)
+    listed = re.findall(r"^  ([\w-]+) +\S", shown.stdout, re.MULTILINE)
     assert sorted(listed) == sorted(phony)
-    assert sorted(listed) == sorted(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    assert sorted(listed) == sorted(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))

@@ -13,7 +13,9 @@ from churnlib.tracking.folders import in_place, names_in
 def elsewhere(*paths: str) -> ArtifactRepository:
     """A store on the network that holds these paths."""
     listed = [SimpleNamespace(path=path) for path in paths]
-    return cast(ArtifactRepository, SimpleNamespace(list_artifacts=lambda _: listed))
+    return cast(
+        ArtifactRepository, SimpleNamespace(artifact_uri="far:/away", list_artifacts=lambda _: listed)
+    )
 
 
 def test_a_folder_of_this_machine_is_read_in_place(tmp_path: Path) -> None:
