@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from churnlib.commands import registry_params
@@ -44,10 +45,11 @@ def doctor(team: Team, project: Project, monkeypatch: pytest.MonkeyPatch) -> Doc
 
 @pytest.fixture
 def fresh(project: Project) -> str:
-    """The name of an experiment that no test before has begun; the study records to it."""
+    """The name of an experiment and a model that no test before has begun; the study records to them."""
     name = f"doctor-{project.root.parent.name}"
     for phase in ("data", "search", "finalize", "registry", "lineage", "compare", "reproduce"):
-        project.edit("streamflow", phase, experiment=name)
+        values = yaml.safe_load((project.root / f"params/streamflow/{phase}.yml").read_text("utf-8"))
+        project.edit("streamflow", phase, **dict.fromkeys(values.keys() & {"experiment", "model_name"}, name))
     assert registry_params(project.root, "streamflow").experiment == name
     return name
 

@@ -25,7 +25,7 @@ from tests.system.ledger_world import World as LedgerWorld
 from tests.team.conftest import Team
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-MODEL = "streamflow-churn-predictor"
+STUDY = "signed-in"
 TOLD = {"AWS_SECRET_ACCESS_KEY": "cloud", "SLACK_API_TOKEN": "chat", "PGPASSWORD": "database"}
 
 
@@ -47,12 +47,12 @@ class World:
     def says(self, user: str, *arguments: str, status: int = 0) -> str:
         """What a command of somebody who is signed in prints."""
         with self.signed_in(user):
-            done = self.project.main(*arguments)
+            done = self.project.main(*arguments, "--study", STUDY)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def result(self, phase: str) -> Result:
-        return read_result(self.project.root / f"build/streamflow/{phase}/result.json", RESULTS[phase])
+        return read_result(self.project.root / f"build/{STUDY}/{phase}/result.json", RESULTS[phase])
 
     @property
     def final(self) -> FinalizeResult:
@@ -80,9 +80,9 @@ def world(
 ) -> World:
     """The default study, quick, run by a scientist with secrets all around and promoted by an approver."""
     project = new_project(tmp_path_factory.mktemp("team") / "project")
-    for phase, changes in QUICK.items():
-        project.edit("streamflow", phase, **changes)
-    project.git("commit", "--quiet", "--all", "--message", "Quick")
+    project.study(STUDY, QUICK | {"data": {**QUICK["data"], "source": "generate:streamflow"}})
+    project.git("add", ".")
+    project.git("commit", "--quiet", "--message", "A study")
     (project.root / "mlflow.db").unlink()
     canaries = {channel: canary(channel) for channel in TOLD.values()}
     made = World(team, project, canaries)
@@ -91,7 +91,7 @@ def world(
             patch.setenv(variable, canaries[channel])
         told = made.says(SCIENTIST, "run")
         assert "version 1 passed and waits for an approver: make approve VERSION=1" in told
-    about = ("--study", "streamflow", "--version", "1")
+    about = ("--version", "1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHURN_REASON", "read its report")
         made.says(APPROVER, "approve", *about)
@@ -100,12 +100,12 @@ def world(
 
 
 def test_a_scientists_run_waits_and_only_an_approver_makes_it_champion(world: World) -> None:
-    history = world.says(SCIENTIST, "history", "--study", "streamflow")
+    history = world.says(SCIENTIST, "history")
     assert [line for line in history.splitlines() if "promoted" in line and APPROVER in line]
     refused = world.says(SCIENTIST, "archive", "--version", "1", "--reason", "mine", status=6)
     assert "CHURN-E604" in refused  # the rule that comes first: nobody archives a champion
     assert "CHURN-E609" in world.says(SCIENTIST, "promote", "--version", "1", status=6)
-    assert "version 1" in world.says("reader", "champion", "--study", "streamflow")
+    assert "version 1" in world.says("reader", "champion")
 
 
 def test_every_link_down_to_the_data_is_equal_on_the_servers(world: World) -> None:
